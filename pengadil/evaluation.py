@@ -1,0 +1,231 @@
+"""A judge over a slice to a results folder that can be stopped, resumed and scored again.
+
+settings.json    written first: the model, prompt, slice and mode that the rows belong to
+partial.jsonl    while it runs: a line a batch, in the judge's own order
+results.jsonl    a line an example, in the slice's order; there only when all are judged
+overlap.jsonl    the overlap baseline's answers to the same rows, where it was computed
+summary.json     scores, baselines and provenance; with it the evaluation has finished
+report.md, report.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pengadil.data.slices import Slice
+from pengadil.errors import PengadilError, did_you_mean
+from pengadil.judges.base import MODES, Judge, answer_tokens
+from pengadil.prompts import Prompt
+from pengadil.records import (
+    Appender,
+    Example,
+    Judgement,
+    drop_cut_line,
+    read_jsonl,
+    read_judgements,
+    write_jsonl,
+    write_whole,
+)
+from pengadil.runs import is_run, open_run
+from pengadil.summary import baseline_rows as bundled_rows
+from pengadil.summary import git_commit, overlap_judgements, scored, trained_on
+
+FORMAT = 1
+SETTINGS, PARTIAL, RESULTS = "settings.json", "partial.jsonl", "results.jsonl"
+OVERLAP, SUMMARY, REPORTS = "overlap.jsonl", "summary.json", ("report.md", "report.html")
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A line of partial.jsonl: on the disk as a whole or not at all.
+
+    A batch cut in two would leave rows that are batched differently when the judge goes on, and
+    with other padding a probability differs in its last digits.
+    """
+
+    judgements: list[Judgement]
+
+
+def evaluate(
+    judge: Judge,
+    test: Slice,
+    prompt: Prompt,
+    mode: str,
+    folder: Path,
+    *,
+    baseline_rows: Sequence[Example] | None = None,
+    on_progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Judge a slice into `folder` and return its summary.json.
+
+    Rows already judged there with the same settings are kept; a finished folder is returned as
+    it is. results.jsonl has the same bytes however often the work was stopped, seconds aside, so
+    long as the judge cuts its batches one after the other from a sorted list. The overlap
+    baseline learns from `baseline_rows`; without them from the bundled rows of the slice's grade,
+    and for other slices there is none. `on_progress(rows done, rows)` is called at the start and
+    after each batch.
+
+    Raises PengadilError when the folder holds results of other settings.
+    """
+    if mode not in MODES:
+        raise PengadilError(repr(mode), "no such mode", did_you_mean(mode, MODES))
+    settings = _settings(judge, test, prompt, mode)
+    report = on_progress or _ignore
+    if _begin(folder, settings):
+        report(len(test.examples), len(test.examples))
+        return _finish(folder, test.examples)
+    judgements = _judge_rest(judge, test.examples, prompt, mode, folder / PARTIAL, report)
+    write_jsonl(folder / RESULTS, judgements)
+    train = bundled_rows(test) if baseline_rows is None else baseline_rows
+    overlap = overlap_judgements(train, test.examples) if train else []
+    if overlap:
+        write_jsonl(folder / OVERLAP, overlap)
+    from pengadil.hardware import provenance, versions
+
+    _write_json(
+        folder / SUMMARY,
+        {
+            **settings,
+            **scored(judgements, overlap, trained_on(train or [])),
+            "settings": {"decoding": "greedy", "answer_tokens": answer_tokens(prompt)},
+            "versions": versions(),
+            "git_commit": git_commit(),
+            "hardware": provenance(),
+            "seconds": round(sum(row.seconds for row in judgements), 3),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        },
+    )
+    return _finish(folder, test.examples)
+
+
+def rescore(folder: Path, examples: Iterable[Example] = ()) -> dict[str, Any]:
+    """Count a finished folder's scores again from its results.jsonl; return the new summary.json.
+
+    No model is needed. `examples`, where they are at hand, let the report quote its mistakes.
+    Raises PengadilError when the evaluation has not finished.
+    """
+    from pengadil.report import read_summary
+
+    summary = read_summary(folder)
+    overlap = read_judgements(folder / OVERLAP) if (folder / OVERLAP).is_file() else []
+    before = (summary.get("baselines") or {}).get("overlap") or {}
+    summary |= scored(read_judgements(folder / RESULTS), overlap, str(before.get("trained_on", "")))
+    _write_json(folder / SUMMARY, summary)
+    _write_report(folder, examples)
+    return summary
+
+
+def clear(folder: Path) -> None:
+    """Remove what an evaluation writes from a folder, and nothing else."""
+    # The summary first: without it, what is left after a kill does not look finished.
+    for name in (SUMMARY, *REPORTS, OVERLAP, RESULTS, PARTIAL, SETTINGS):
+        (folder / name).unlink(missing_ok=True)
+
+
+def default_folder(model: str, test: Slice, mode: str) -> Path:
+    """Where results go unless told otherwise: inside a run folder, else under results/."""
+    if is_run(Path(model)):
+        return open_run(Path(model)).evaluation(test.key, mode)
+    path = Path(model)
+    name = path.stem if path.suffix.lower() == ".gguf" else path.name
+    return Path("results") / "-".join([re.sub(r"[^\w.-]+", "-", name), test.key, mode])
+
+
+def _settings(judge: Judge, test: Slice, prompt: Prompt, mode: str) -> dict[str, Any]:
+    """What must be equal for rows to belong together, as JSON gives it back."""
+    settings = {
+        "format": FORMAT,
+        "model": {"name": judge.name, **judge.describe()},
+        "prompt": {"name": prompt.name, "sha256": prompt.sha256, "answer": prompt.answer},
+        "slice": {
+            "name": test.name,
+            "rows": len(test.examples),
+            "of": test.of,
+            "subset": test.subset,
+            "sha256": test.sha256,
+        },
+        "mode": mode,
+    }
+    same: dict[str, Any] = json.loads(json.dumps(settings))
+    return same
+
+
+def _begin(folder: Path, settings: dict[str, Any]) -> bool:
+    """Claim the folder for these settings; whether they have been evaluated there already."""
+    path = folder / SETTINGS
+    work = [name for name in (PARTIAL, RESULTS, SUMMARY) if (folder / name).is_file()]
+    if work:
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            found = {}
+        different = [key for key in settings if found.get(key) != settings[key]]
+        if different:
+            raise PengadilError(
+                str(folder),
+                f"it holds results of another {' and '.join(different)}",
+                "Give another folder with --out, or --fresh to throw these away.",
+            )
+    else:
+        _write_json(path, settings)
+    return SUMMARY in work
+
+
+def _judge_rest(
+    judge: Judge,
+    examples: Sequence[Example],
+    prompt: Prompt,
+    mode: str,
+    partial: Path,
+    report: Progress,
+) -> list[Judgement]:
+    """All judgements in the order of the examples: those on the disk and the rest."""
+    done = {row.id: row for row in _read_partial(partial)}
+    report(len(done), len(examples))
+    rest = [example for example in examples if example.id not in done]
+    if rest:
+        with Appender(partial) as file:
+            for judgements in judge.judge(rest, prompt, mode):
+                file.add([Batch(judgements)])
+                done |= {row.id: row for row in judgements}
+                report(len(done), len(examples))
+    return [done[example.id] for example in examples]
+
+
+def _read_partial(path: Path) -> list[Judgement]:
+    if not path.is_file():
+        return []
+    drop_cut_line(path)
+    return [Judgement(**row) for _, line in read_jsonl(path) for row in line["judgements"]]
+
+
+def _finish(folder: Path, examples: Iterable[Example]) -> dict[str, Any]:
+    """What is left to do once summary.json stands, again after a kill in between."""
+    from pengadil.report import read_summary
+
+    (folder / PARTIAL).unlink(missing_ok=True)
+    if not all((folder / name).is_file() for name in REPORTS):
+        _write_report(folder, examples)
+    return read_summary(folder)
+
+
+def _write_report(folder: Path, examples: Iterable[Example]) -> None:
+    from pengadil.report import write_report
+
+    write_report(folder, {example.id: example for example in examples})
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    write_whole(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def _ignore(_done: int, _rows: int) -> None:
+    pass

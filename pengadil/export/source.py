@@ -1,0 +1,116 @@
+"""What is exported: a finished run, or an adapter by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pengadil.errors import PengadilError
+from pengadil.judges.base import SCORE
+from pengadil.judges.opening import judge_prompt
+from pengadil.models import LocalModel, file_sha256, resolve_model
+from pengadil.prompts import Prompt
+from pengadil.records import Example, read_judgements
+from pengadil.runs import Run, is_run, open_run
+
+WEIGHTS = "adapter_model.safetensors"
+ADAPTER_CONFIG = "adapter_config.json"
+FOLDER = "gguf"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An adapter, the base it belongs to, and the prompt it was trained with."""
+
+    name: str
+    folder: Path
+    adapter: Path
+    base: LocalModel
+    prompt: Prompt
+    run: Run | None = None
+
+    @property
+    def identity(self) -> dict[str, str | dict[str, str]]:
+        """What makes a file made from this source out of date when it changes."""
+        return {
+            "source": self.name,
+            "adapter_sha256": file_sha256(self.adapter / WEIGHTS),
+            "base": {"name": self.base.name, "revision": self.base.revision},
+            "prompt": {"name": self.prompt.name, "sha256": self.prompt.sha256},
+        }
+
+
+def open_source(path: Path) -> Source:
+    """The run at a path (`latest` is followed), the run an adapter folder is in, or an adapter.
+
+    Raises PengadilError when it is none of these, when the run has not finished, and when its
+    base model or its prompt is no longer what it was trained with.
+    """
+    if not is_run(path) and (path / ADAPTER_CONFIG).is_file():
+        if not is_run(path.resolve().parent):
+            return _bare_adapter(path)
+        path = path.resolve().parent
+    run = open_run(path)
+    trained = run.facts()["base"]
+    base = resolve_model(trained["name"], trained["revision"])
+    if trained["revision"] and base.revision != trained["revision"]:
+        raise PengadilError(
+            str(path),
+            f"its base {base.name} is now {base.revision}, not {trained['revision']}",
+            "Restore that model, or train again.",
+        )
+    _check_adapter(run.adapter)
+    folder = run.folder.resolve()
+    return Source(folder.name, run.folder, run.adapter, base, judge_prompt(str(run.folder)), run)
+
+
+def _bare_adapter(path: Path) -> Source:
+    _check_adapter(path)
+    config = json.loads((path / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    base = resolve_model(config.get("base_model_name_or_path") or "", config.get("revision") or "")
+    return Source(path.resolve().name, path, path, base, judge_prompt(str(path)))
+
+
+def _check_adapter(adapter: Path) -> None:
+    for name in (ADAPTER_CONFIG, WEIGHTS, "tokenizer.json"):
+        if not (adapter / name).is_file():
+            raise PengadilError(
+                str(adapter), f"no {name} in it", "Train again; a finished run has one."
+            )
+
+
+def adapter_verdicts(
+    source: Source,
+    slice_name: str,
+    examples: Sequence[Example],
+    advance: Callable[[int], None],
+) -> dict[str, int | None]:
+    """The adapter's verdicts by id: those of the run's evaluation if whole, else judged now."""
+    recorded = _recorded_verdicts(source, slice_name, examples)
+    if recorded is not None:
+        return recorded
+    from pengadil.judges.transformers_judge import TransformersJudge
+
+    judge = TransformersJudge.open(source.base, adapter=source.adapter)
+    verdicts: dict[str, int | None] = {}
+    for batch in judge.judge(examples, source.prompt, SCORE):
+        verdicts |= {row.id: row.verdict for row in batch}
+        advance(len(verdicts))
+    return verdicts
+
+
+def _recorded_verdicts(
+    source: Source, slice_name: str, examples: Sequence[Example]
+) -> dict[str, int | None] | None:
+    if source.run is None:
+        return None
+    results = source.run.evaluation(slice_name, SCORE) / "results.jsonl"
+    if not results.is_file():
+        return None
+    judged = {row.id: row for row in read_judgements(results)}
+    for example in examples:
+        if example.id not in judged or judged[example.id].gold != example.answer:
+            return None
+    return {example.id: judged[example.id].verdict for example in examples}

@@ -1,0 +1,107 @@
+"""Is the GGUF the same judge as the adapter: token for token, then verdict for verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pengadil.errors import PengadilError
+from pengadil.judges.base import SCORE
+from pengadil.judges.llamacpp import LlamaCppJudge
+from pengadil.prompts import Prompt
+from pengadil.records import Example
+from pengadil.tokens import Encoder
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Of `rows` examples, how many verdicts equal the adapter's and how many are right."""
+
+    rows: int
+    agreeing: int
+    correct: int
+    adapter_correct: int
+
+
+def check_tokens(
+    judge: LlamaCppJudge, tokenizer: Any, examples: Sequence[Example], prompt: Prompt
+) -> None:
+    """PengadilError unless the GGUF makes the training's token ids of every row.
+
+    A template or special token that differs is the classic cause of a GGUF that judges worse
+    than the adapter it was made from.
+    """
+    ours, theirs = Encoder.of_tokenizer(tokenizer, "the run's tokenizer"), judge.encoder
+    faults = [
+        f"{what} {mine!r} became {its!r}"
+        for what, mine, its in (
+            ("EOS", (ours.eos, ours.eos_id), (theirs.eos, theirs.eos_id)),
+            (
+                "BOS",
+                (ours.bos, tokenizer.bos_token_id),
+                # Without a BOS of its own, a tokenizer never writes one: llama.cpp's is harmless.
+                (theirs.bos, judge.bos_id) if ours.bos else (ours.bos, tokenizer.bos_token_id),
+            ),
+            ("verdicts", ours.verdict, theirs.verdict),
+        )
+        if mine != its
+    ]
+    different = [
+        example.id
+        for example in examples
+        if ours.prompt(prompt, example) != theirs.prompt(prompt, example)
+    ]
+    if different:
+        faults.append(
+            f"{len(different)} of {len(examples)} rows have other token ids ({different[0]} first)"
+        )
+    if faults:
+        raise PengadilError(
+            judge.name,
+            f"it does not read as the trained model does: {'; '.join(faults)}",
+            "The file was not kept: this base's tokenizer does not convert faithfully. Use another.",
+        )
+
+
+def compare(
+    judge: LlamaCppJudge,
+    examples: Sequence[Example],
+    prompt: Prompt,
+    adapter_verdicts: Mapping[str, int | None],
+    advance: Any = None,
+) -> Check:
+    """The GGUF's verdicts on the examples, against the adapter's (by id) and the labels.
+
+    `advance`, if given, is called with the number of rows judged so far.
+    """
+    verdicts: dict[str, int | None] = {}
+    for batch in judge.judge(examples, prompt, SCORE):
+        verdicts |= {row.id: row.verdict for row in batch}
+        if advance:
+            advance(len(verdicts))
+    # None, an unreadable verdict, equals nothing.
+    return Check(
+        rows=len(examples),
+        agreeing=sum(
+            verdicts[row.id] is not None and verdicts[row.id] == adapter_verdicts[row.id]
+            for row in examples
+        ),
+        correct=sum(verdicts[row.id] == row.answer for row in examples),
+        adapter_correct=sum(adapter_verdicts[row.id] == row.answer for row in examples),
+    )
+
+
+def verify(
+    gguf: Path,
+    tokenizer: Any,
+    examples: Sequence[Example],
+    prompt: Prompt,
+    adapter_verdicts: Mapping[str, int | None],
+    advance: Any = None,
+) -> Check:
+    """Open a GGUF and check it as `check_tokens` and `compare` do. Raises PengadilError."""
+    with LlamaCppJudge(gguf) as judge:
+        check_tokens(judge, tokenizer, examples, prompt)
+        return compare(judge, examples, prompt, adapter_verdicts, advance)

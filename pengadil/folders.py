@@ -1,0 +1,63 @@
+"""Files that users name: prompts, recipes and evaluation settings, and the TOML in them.
+
+The library imports none of the folders that hold them. It looks in the current directory
+first, so that a user's own file wins, and then beside the package (a checkout's root).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pengadil.errors import PengadilError, did_you_mean
+
+Kind = Literal["prompts", "recipes", "eval"]
+ONE_OF: dict[Kind, str] = {
+    "prompts": "prompt",
+    "recipes": "recipe",
+    "eval": "evaluation setting",
+}
+
+
+def find(kind: Kind, name: str, suffix: str = ".toml") -> Path:
+    """The file called `name`: a path as given, else `kind/name` here, else beside the package.
+
+    The suffix may be left out of `name`. PengadilError names what exists.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    for folder in _folders(kind):
+        path = folder / (name.removesuffix(suffix) + suffix)
+        if path.is_file():
+            return path
+    existing = did_you_mean(Path(name).name.removesuffix(suffix), names(kind, suffix))
+    raise PengadilError(repr(name), f"no such {ONE_OF[kind]}", existing)
+
+
+def names(kind: Kind, suffix: str = ".toml") -> list[str]:
+    """The names that `find` knows without a path, sorted."""
+    return sorted(
+        {
+            file.name.removesuffix(suffix)
+            for place in _folders(kind)
+            for file in place.glob("*" + suffix)
+        }
+    )
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file; a fault names the file, the line and what is wrong there."""
+    try:
+        # utf-8-sig: Windows editors put a byte order mark in front, which TOML refuses.
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise PengadilError(
+            str(path), f"not UTF-8 (byte {error.start})", "Save the file as UTF-8."
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise PengadilError(str(path), f"not TOML ({error})", "Mend that line.") from None
+
+
+def _folders(kind: Kind) -> tuple[Path, Path]:
+    return Path(kind), Path(__file__).resolve().parent.parent / kind

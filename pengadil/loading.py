@@ -1,0 +1,94 @@
+"""A local folder to a model in memory: the same for training and judging."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pengadil.errors import PengadilError
+
+CONTEXT_WITHOUT_CONFIG = 2048
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers' loading bars and notices off the screen; errors still show."""
+    from transformers.utils import logging as transformers_logging
+
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    bitsandbytes = logging.getLogger("bitsandbytes")
+    before = bitsandbytes.level
+    bitsandbytes.setLevel(logging.ERROR)
+    try:
+        # bitsandbytes prints, rather than logs, that its optional CPU kernels are not there.
+        with Path(os.devnull).open("w", encoding="utf-8") as null, contextlib.redirect_stdout(null):
+            yield
+    finally:
+        bitsandbytes.setLevel(before)
+        transformers_logging.set_verbosity(level)
+        transformers_logging.enable_progress_bar()
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a model folder. Raises PengadilError if there is none."""
+    from transformers import AutoTokenizer
+
+    try:
+        with quiet():
+            return AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise PengadilError(
+            str(folder), f"no tokenizer can be loaded ({_first_line(error)})", "Use another model."
+        ) from None
+
+
+def load_causal(
+    folder: Path, dtype: str, attention: str, device: str, load_in_4bit: bool = False
+) -> Any:
+    """The causal language model of a folder, from safetensors, in the number format `dtype`.
+
+    `load_in_4bit` quantises the linear layers on loading: NF4 with double quantisation, computing
+    in `dtype` (Dettmers et al., 2023, QLoRA). Raises PengadilError if the folder holds no such model.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    settings: dict[str, Any] = {}
+    if load_in_4bit:
+        settings["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=getattr(torch, dtype),
+        )
+    try:
+        with quiet():
+            return AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=getattr(torch, dtype),
+                attn_implementation=attention,
+                use_safetensors=True,
+                device_map=device,
+                **settings,
+            )
+    except (OSError, ValueError) as error:
+        raise PengadilError(
+            str(folder),
+            f"no causal language model can be loaded ({_first_line(error)})",
+            "Use a folder with config.json and safetensors weights.",
+        ) from None
+
+
+def context_of(config: Any) -> int:
+    """How many tokens the model was made for."""
+    return int(getattr(config, "max_position_embeddings", None) or CONTEXT_WITHOUT_CONFIG)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]

@@ -1,0 +1,329 @@
+"""Recipes: what to train, on what, and how. One TOML file each; any field can be overridden."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+from pengadil.errors import PengadilError
+from pengadil.folders import find, read_toml
+from pengadil.prompts import Prompt
+from pengadil.settings import (
+    Setting,
+    about,
+    build,
+    from_tables,
+    from_words,
+    is_required,
+    one_line,
+    sections_of,
+    settings_of,
+    shown,
+    toml_value,
+    value_of,
+)
+
+# Names of other libraries, and of their earlier versions, that users know by heart.
+OUTDATED = {
+    "max_seq_length": "data.max_length",
+    "max_prompt_length": "data.max_length, which holds prompt and answer together",
+    "tokenizer": "model.name, whose own tokenizer is used",
+    "torch_dtype": "model.dtype",
+    "bf16": "model.dtype",
+    "fp16": "model.dtype",
+    "model_name_or_path": "model.name",
+    "dataset": "data.train",
+    "dataset_name": "data.train",
+    "group_by_length": "data.order, which is shuffled or listed",
+    "r": "lora.rank",
+    "lora_r": "lora.rank",
+    "lora_alpha": "lora.alpha",
+    "lora_dropout": "lora.dropout",
+    "target_modules": "lora.targets",
+    "num_train_epochs": "train.epochs",
+    "per_device_train_batch_size": "train.micro_batch_size",
+    "gradient_accumulation_steps": "train.batch_size, the rows of a whole optimizer step",
+    "lr": "train.learning_rate",
+    "lr_scheduler_type": "train.schedule",
+    "warmup_ratio": "train.warmup_steps, where a number below 1 is a share",
+    "optim": "train.optimizer",
+    "random_state": "train.seed",
+    "save_steps": "train.save_every",
+    "evaluation_strategy": "data.validation, a source watched while training",
+    "eval_strategy": "data.validation, a source watched while training",
+    "quantization_method": "export.quant",
+    "report_to": "tracking.wandb",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """The base model."""
+
+    name: str = field(metadata=about("smollm2-135m (packaged), a folder, or a hub name"))
+    revision: str = field(default="", metadata=about("the hub's commit or tag; empty: its newest"))
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = field(
+        default="auto", metadata=about("number format of the base; auto: what the device does well")
+    )
+    load_in_4bit: bool = field(
+        default=False, metadata=about("base in 4 bits (NF4): a quarter of the memory, slower")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """The rows, and the prompt they are put into."""
+
+    train: tuple[str, ...] = field(
+        metadata=about(
+            "sources of rows: a bundled grade or a .jsonl file, with :rows to take fewer", low=1
+        )
+    )
+    order: Literal["shuffled", "listed"] = field(
+        default="shuffled",
+        metadata=about("shuffled: all together; listed: a source after another, each shuffled"),
+    )
+    validation: str = field(
+        default="", metadata=about("a source whose loss is watched while training; empty: none")
+    )
+    prompt: str = field(default="verdict", metadata=about("a prompt's name or file"))
+    max_length: int = field(
+        default=512,
+        metadata=about("most tokens in a row, answer included; longer is an error", low=1),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraSettings:
+    """The adapter (Hu et al., 2021, LoRA)."""
+
+    rank: int = field(metadata=about("size of the adapter: more learns more, slower", low=1))
+    alpha: int = field(metadata=about("the adapter counts alpha/rank times", low=1))
+    dropout: float = field(
+        default=0.0, metadata=about("share of the adapter's inputs left out", low=0, below=1)
+    )
+    targets: Literal["all-linear"] | tuple[str, ...] = field(
+        default="all-linear", metadata=about("all-linear, or a list of layer names", low=1)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """The optimisation."""
+
+    epochs: float = field(default=1.0, metadata=about("passes over the rows", above=0))
+    max_steps: int = field(
+        default=0, metadata=about("optimizer steps; 0: as many as epochs give", low=0)
+    )
+    batch_size: int = field(metadata=about("rows per optimizer step", low=1))
+    micro_batch_size: int = field(
+        default=0, metadata=about("rows computed at once; 0: what memory allows", low=0)
+    )
+    learning_rate: float = field(metadata=about("highest step size", above=0))
+    schedule: Literal["cosine", "constant", "linear"] = field(
+        default="cosine", metadata=about("how the step size falls after the warm-up")
+    )
+    warmup_steps: float = field(
+        default=0.0, metadata=about("steps of rising step size; below 1: a share of all", low=0)
+    )
+    weight_decay: float = field(default=0.0, metadata=about("decoupled weight decay", low=0))
+    max_grad_norm: float = field(default=1.0, metadata=about("gradients are cut to it", above=0))
+    optimizer: Literal["adamw_torch", "paged_adamw_32bit", "adamw_8bit"] = field(
+        default="adamw_torch", metadata=about("paged and 8-bit ones spare memory (bitsandbytes)")
+    )
+    seed: int = field(
+        default=1, metadata=about("of row order, adapter and dropout", low=0, below=2**32)
+    )
+    loss: Literal["verdict", "completion", "weighted"] = field(
+        default="verdict",
+        metadata=about("on the verdict alone, the whole answer, or the answer with weights"),
+    )
+    verdict_weight: float = field(
+        default=1.0,
+        metadata=about("loss weighted: the verdict counts as so many other tokens", low=0),
+    )
+    save_every: int = field(
+        default=50, metadata=about("optimizer steps between checkpoints", low=1)
+    )
+    engine: Literal["auto", "portable", "unsloth"] = field(
+        default="auto", metadata=about("what trains; auto: unsloth where it runs")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """What the judge is measured on."""
+
+    slices: tuple[str, ...] = field(
+        default=("contoh", "contoh-sederhana"), metadata=about("judged when training has ended")
+    )
+    mode: Literal["score", "generate"] = field(
+        default="score", metadata=about("compare both verdicts' probabilities, or write the answer")
+    )
+    before: bool = field(default=True, metadata=about("judge with the untrained model too"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportSettings:
+    """What files the judge becomes."""
+
+    quant: tuple[str, ...] = field(default=("q8_0",), metadata=about("GGUF quantisations"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingSettings:
+    """What leaves the machine: nothing, unless asked."""
+
+    wandb: bool = field(default=False, metadata=about("send the training's log to W&B"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A whole recipe. `load_recipe` checks what it builds; built by hand it is not checked."""
+
+    name: str = field(metadata=about("names the run's folder"))
+    description: str = field(default="", metadata=about("one line for people"))
+    published: str = field(default="", metadata=about("the published result to stand beside"))
+    model: ModelSettings
+    data: DataSettings
+    lora: LoraSettings
+    train: TrainSettings
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    export: ExportSettings = field(default_factory=ExportSettings)
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+
+    def to_toml(self) -> str:
+        """The recipe as TOML with every field written out; `load_recipe` reads it back equal."""
+        lines, section = [], ""
+        for name, value, _ in describe(self):
+            place, _, key = name.rpartition(".")
+            if place != section:
+                section = place
+                lines += ["", f"[{section}]"]
+            lines.append(f"{key} = {value}")
+        return "\n".join(lines) + "\n"
+
+    @property
+    def sha256(self) -> str:
+        """Of all that acts: name, description and published result are left out."""
+        acting = self.to_toml().partition("\n\n")[2]
+        return sha256(acting.encode()).hexdigest()
+
+
+def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe of that name (`recipes/name.toml`) or path, with overrides put in.
+
+    `overrides` are words of a command line: `--train.epochs 2` or `--train.epochs=2`, lists with
+    commas, true or false; the last of a name counts. PengadilError reports every fault at once.
+    """
+    path = find("recipes", str(name_or_path))
+    faults: list[str] = []
+    in_file = from_tables(read_toml(path), settings(), faults)
+    on_command_line = from_words(overrides, settings(), faults)
+    values = {name: item.default for name, item in settings().items() if not is_required(item)}
+    for name, value in {**in_file, **on_command_line}.items():
+        label = one_line(f"--{name}" if name in on_command_line else name)
+        values.pop(name, None)
+        if name not in settings():
+            faults.append(_unknown(name, label))
+            continue
+        try:
+            values[name] = settings()[name].accept(value)
+        except ValueError as error:
+            faults.append(f"{label} = {shown(value)} {error}")
+    given = in_file.keys() | on_command_line.keys()
+    for name, item in settings().items():
+        if is_required(item) and name not in given:
+            faults.append(f"no {name} ({item.help})")
+    faults += _conflicts(values)
+    if faults:
+        numbered = [f"({number}) {fault}" for number, fault in enumerate(faults, start=1)]
+        raise PengadilError(
+            f"recipe {path}",
+            "; ".join(numbered) if len(faults) > 1 else faults[0],
+            "Mend the file or the option; --help lists every setting.",
+        )
+    return build(Recipe, values)  # type: ignore[no-any-return]
+
+
+@cache
+def settings() -> dict[str, Setting]:
+    """Every field of a recipe by its full name (`train.epochs`), in the order of the file."""
+    return {setting.name: setting for setting in settings_of(Recipe)}
+
+
+def describe(recipe: Recipe) -> list[tuple[str, str, str]]:
+    """(full name, value as TOML, help) of every field, in the order of the file."""
+    return [
+        (name, toml_value(value_of(recipe, name)), setting.help)
+        for name, setting in settings().items()
+    ]
+
+
+def parse_source(text: str) -> tuple[str, int | None]:
+    """`contoh:800` as ("contoh", 800), `contoh` as ("contoh", None): a source and its rows."""
+    # A path may hold a colon too (C:\rows.jsonl): only what follows the last one is a number.
+    source, colon, rows = text.rpartition(":")
+    if not colon or text.lower().endswith(".jsonl"):
+        return text, None
+    if not source or not re.fullmatch("[0-9]{1,12}", rows) or int(rows) == 0:
+        raise PengadilError(
+            repr(text), "no number of rows after the colon", "Write it as contoh:800, or contoh."
+        )
+    return source, int(rows)
+
+
+def check_prompt(recipe: Recipe, prompt: Prompt) -> None:
+    """PengadilError where the recipe's loss does not fit the prompt's form of answer."""
+    if recipe.train.loss == "verdict" and prompt.answer == "reasoning":
+        raise PengadilError(
+            f"recipe {recipe.name}",
+            f'train.loss = "verdict" with data.prompt = "{recipe.data.prompt}", whose answer '
+            "begins with a reasoning that would never be trained",
+            "Use --train.loss completion or weighted, or --data.prompt verdict.",
+        )
+
+
+def _unknown(name: str, label: str) -> str:
+    section, _, key = name.rpartition(".")
+    if key in OUTDATED:
+        return f"{label} is here called {OUTDATED[key]}"
+    keys = {setting.key for setting in settings().values()}
+    close = get_close_matches(key, sorted(keys), n=1)
+    if close:
+        likely = [full for full, setting in settings().items() if setting.key == close[0]]
+        return f"unknown setting {label} (Did you mean {' or '.join(likely)}?)"
+    siblings = [full for full in settings() if full.rpartition(".")[0] == section]
+    if not section or not siblings:
+        siblings += sections_of(settings())
+    return f"unknown setting {label} (There are: {', '.join(siblings)})"
+
+
+def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
+    """Faults that no field has alone; fields already found faulty are left out of `values`."""
+    batch, micro = values.get("train.batch_size"), values.get("train.micro_batch_size")
+    if batch and micro and batch % micro:
+        yield f"train.micro_batch_size = {micro} does not divide train.batch_size = {batch}"
+    if values.get("train.loss") == "weighted" and values.get("train.verdict_weight") == 0:
+        yield 'train.loss = "weighted" needs train.verdict_weight above 0'
+    warmup, steps = values.get("train.warmup_steps", 0), values.get("train.max_steps", 0)
+    if warmup > 1 and not float(warmup).is_integer():
+        yield f"train.warmup_steps = {warmup} is neither a share below 1 nor a whole number"
+    if warmup >= 1 and 0 < steps <= warmup:
+        yield f"train.warmup_steps = {warmup} leaves no step of train.max_steps = {steps}"
+    name = values.get("name")
+    if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        yield f"name = {shown(name)} is not made of letters, digits, '.', '-' and '_'"
+    sources = {"data.validation": (values.get("data.validation", ""),)}
+    for setting, texts in {"data.train": values.get("data.train", ()), **sources}.items():
+        for text in texts:
+            try:
+                parse_source(text)
+            except PengadilError as error:
+                yield f"{setting}: {error.found} has {error.wrong}"

@@ -1,0 +1,132 @@
+"""What the terminal shows of an evaluation: progress while it runs, a table when it has ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pengadil.statistics import Interval
+from pengadil.wording import DASH, interval_text, p_text, percent
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# Where no one watches a bar (a log file, a pipe), a line is written this often.
+SECONDS_BETWEEN_LINES = 15.0
+
+
+@contextmanager
+def rows_progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar with rows a second and the time left; yields its `on_progress(done, rows)`.
+
+    The first call tells how many rows an earlier run has done: they are no part of the speed.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=True, markup=False, highlight=False)
+    with _bar(console, what) if console.is_terminal else _lines(console, what) as on_progress:
+        yield on_progress
+
+
+@contextmanager
+def _bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (
+        TextColumn(escape(what)),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("rows, {task.fields[speed]}"),
+    )
+    speed = _Speed()
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=None, speed="")
+
+        def on_progress(done: int, rows: int) -> None:
+            progress.update(task, completed=done, total=rows, speed=speed.text(done, rows))
+
+        yield on_progress
+
+
+@contextmanager
+def _lines(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
+    speed = _Speed()
+    written = 0.0
+
+    def on_progress(done: int, rows: int) -> None:
+        nonlocal written
+        text = speed.text(done, rows)
+        if done == rows or time.monotonic() - written >= SECONDS_BETWEEN_LINES:
+            written = time.monotonic()
+            console.print(f"{what}: {done}/{rows} rows{', ' if text else ''}{text}")
+
+    yield on_progress
+
+
+class _Speed:
+    """Rows a second since the first call, and the time that the rest will take."""
+
+    def __init__(self) -> None:
+        self._started: tuple[float, int] | None = None
+
+    def text(self, done: int, rows: int) -> str:
+        """ "3.4 rows/s, ETA 0:47"; empty before the first rows."""
+        if self._started is None:
+            self._started = time.monotonic(), done
+        began, first = self._started
+        seconds = time.monotonic() - began
+        if done == first or not seconds:
+            return ""
+        speed = (done - first) / seconds
+        minutes, rest = divmod(round((rows - done) / speed), 60)
+        return f"{speed:.1f} rows/s, ETA {minutes}:{rest:02d}"
+
+
+def print_results(results: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
+    """A table with a column for each (results folder, summary.json), and where the reports are."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    table = Table(title=_title(results[0][1]), title_justify="left")
+    table.add_column("")
+    for _, summary in results:
+        table.add_column(Text(str(summary["slice"]["name"])), justify="right")
+    for name, *cells in zip(*(_lines_of(summary) for _, summary in results), strict=True):
+        table.add_row(name[0], *(Text(cell[1]) for cell in (name, *cells)))
+    console.print(table)
+    for folder, _ in results:
+        print(folder / "report.md")
+        print(folder / "report.html")
+
+
+def _title(summary: Mapping[str, Any]) -> str:
+    prompt = summary["prompt"]["name"]
+    return f"{summary['model']['name']}, prompt {prompt}, mode {summary['mode']}"
+
+
+def _lines_of(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(measure, figure) of a summary: the same measures for every one."""
+    scores, rows = summary["scores"], summary["slice"]
+    majority, overlap = summary["baselines"]["majority"], summary["baselines"]["overlap"]
+    n = f"{scores['n']} of {rows['of']} (first)" if rows["subset"] else str(scores["n"])
+    against = overlap["mcnemar"] if overlap else None
+    return [
+        ("accuracy", percent(scores["accuracy"])),
+        ("95 % interval", interval_text(Interval(*scores["accuracy_interval"]))),
+        ("rows", n),
+        ("unreadable", str(scores["unreadable"])),
+        ("majority label alone", f"{percent(majority['accuracy'])} (always {majority['label']})"),
+        ("word overlap", percent(overlap["accuracy"]) if overlap else DASH),
+        ("McNemar against word overlap", p_text(against["p_value"]) if against else DASH),
+        (
+            "right: only judge, only overlap",
+            f"{against['only_judge']}, {against['only_baseline']}" if against else DASH,
+        ),
+        ("seconds a row", f"{summary['seconds'] / max(1, rows['rows']):.3f}"),
+    ]

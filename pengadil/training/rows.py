@@ -1,0 +1,137 @@
+"""Examples to token ids, labels and loss weights: both engines train on these same rows."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pengadil.errors import PengadilError
+from pengadil.prompts import Prompt
+from pengadil.records import Example
+from pengadil.tokens import Encoder
+
+IGNORED = -100  # the label that torch's cross-entropy leaves out
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRow:
+    """One example as the model sees it.
+
+    `ids` is prompt and answer; `labels` is `ids` where a loss is taken and -100 elsewhere (the
+    whole prompt, and with loss "verdict" all but the verdict); `weights` is how much each
+    position's loss counts. All three have the same length. `group` is what the rows of one
+    document share.
+    """
+
+    id: str
+    group: str
+    ids: list[int]
+    labels: list[int]
+    weights: list[float]
+
+
+def make_rows(
+    examples: Sequence[Example],
+    prompt: Prompt,
+    encoder: Encoder,
+    max_length: int,
+    loss: str,
+    verdict_weight: float = 1.0,
+) -> list[TrainingRow]:
+    """The rows of the examples, in order.
+
+    Raises PengadilError with the ids of all rows longer than `max_length` (a cut row would lose
+    its answer, which stands at the end), or without the reasoning that the prompt asks for.
+    """
+    if prompt.answer == "reasoning":
+        _refuse(
+            [example.id for example in examples if not example.reasoning],
+            "no reasoning to train on",
+            "Fill the field 'reasoning', or use a verdict prompt.",
+        )
+    rows = [_make_row(example, prompt, encoder, loss, verdict_weight) for example in examples]
+    _refuse(
+        [f"{row.id} ({len(row.ids)} tokens)" for row in rows if len(row.ids) > max_length],
+        f"longer than data.max_length = {max_length}, so the answer would be cut",
+        "Raise --data.max_length, or shorten or remove these rows.",
+    )
+    return rows
+
+
+def _make_row(
+    example: Example, prompt: Prompt, encoder: Encoder, loss: str, verdict_weight: float
+) -> TrainingRow:
+    asked = encoder.prompt(prompt, example)
+    reasoning = example.reasoning if prompt.answer == "reasoning" else None
+    answer = encoder.completion(example.answer, reasoning)
+    verdict = encoder.verdict.one if example.answer else encoder.verdict.zero
+    # The last verdict token is the verdict: a reasoning may hold the same digit before it.
+    at = len(answer) - 1 - answer[::-1].index(verdict)
+    if loss == "verdict":
+        labels = [IGNORED] * len(answer)
+        labels[at] = answer[at]
+    else:
+        labels = list(answer)
+    weights = [float(label != IGNORED) for label in labels]
+    if loss == "weighted":
+        weights[at] = verdict_weight
+    return TrainingRow(
+        id=example.id,
+        group=example.passage,
+        ids=asked + answer,
+        labels=[IGNORED] * len(asked) + labels,
+        weights=[0.0] * len(asked) + weights,
+    )
+
+
+def _refuse(ids: list[str], wrong: str, next_step: str) -> None:
+    if ids:
+        more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
+        raise PengadilError(f"{len(ids)} rows: {', '.join(ids[:5])}{more}", wrong, next_step)
+
+
+def epoch_order(sources: Sequence[Sequence[TrainingRow]], order: str, seed: int) -> list[int]:
+    """The order of one epoch, as indices into the sources' rows laid end to end.
+
+    Documents are shuffled; the rows of one document stay together, so that an engine may compute
+    the document once for all of them. With `order` "listed" the sources stay one after another.
+    """
+    chooser = random.Random(seed)
+    starts = [0]
+    for source in sources:
+        starts.append(starts[-1] + len(source))
+    spans = [range(start, end) for start, end in zip(starts, starts[1:], strict=False)]
+    if order == "shuffled":
+        spans = [range(starts[-1])]
+    rows = [row for source in sources for row in source]
+    ordered: list[int] = []
+    for span in spans:
+        groups: dict[str, list[int]] = {}
+        for index in span:
+            groups.setdefault(rows[index].group, []).append(index)
+        documents = list(groups.values())
+        chooser.shuffle(documents)
+        ordered += [index for document in documents for index in document]
+    return ordered
+
+
+def training_order(
+    sources: Sequence[Sequence[TrainingRow]], order: str, seed: int, rows: int
+) -> list[int]:
+    """The first `rows` indices of as many epochs as that takes, each in an order of its own."""
+
+    def epochs() -> Iterable[int]:
+        epoch = 0
+        while True:
+            yield from epoch_order(sources, order, seed + epoch)
+            epoch += 1
+
+    return list(_first(epochs(), rows))
+
+
+def _first(items: Iterable[int], count: int) -> Iterator[int]:
+    for number, item in enumerate(items):
+        if number == count:
+            return
+        yield item

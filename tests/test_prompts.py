@@ -1,0 +1,165 @@
+"""Prompt files: what is sent, what is refused, and that passages pass through untouched."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pengadil import folders
+from pengadil.errors import PengadilError
+from pengadil.folders import find, names
+from pengadil.prompts import Prompt, load_prompt
+from pengadil.records import Example
+
+SHIPPED = names("prompts")
+AWKWARD = 'Harga $5 {x} ${y} "a" \'b\' \\n \\1 $question $passage $$ {"consistency": 0} %s\n\ttamat'
+
+
+def example(passage: str = "Aminah menjual kuih.", question: str = "Kuih dijual.") -> Example:
+    return Example("a", passage, question, 1)
+
+
+def write(folder: Path, text: str, name: str = "mine.toml") -> str:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def prompt_text(user: str = "$passage $question", answer: str = "verdict") -> str:
+    return f"answer = '{answer}'\nlanguage = 'ms'\nuser = '''{user}'''\n"
+
+
+def test_the_six_prompts_are_shipped() -> None:
+    twins = {"verdict", "consistency", "reasoning"}
+    assert set(SHIPPED) >= twins | {f"{name}-en" for name in twins}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_prompt_instructs_first_and_ends_with_the_question(name: str) -> None:
+    prompt = load_prompt(name)
+    instruction, passage, rest = prompt.user.partition("$passage")
+    assert passage
+    assert prompt.user.count("$passage") == prompt.user.count("$question") == 1
+    assert '"consistency": 1' in instruction
+    assert '"consistency": 0' in instruction
+    assert rest.endswith("$question")
+    assert len(rest) < 50
+    assert ('"reasoning"' in instruction) == (prompt.answer == "reasoning")
+    assert prompt.language == ("en" if name.endswith("-en") else "ms")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_json_shown_in_a_shipped_prompt_is_real_json(name: str) -> None:
+    shown = re.findall(r"\{.*?\}", load_prompt(name).user)
+    assert shown
+    assert all(json.loads(text)["consistency"] in (0, 1) for text in shown)
+
+
+def test_verdict_is_the_shortest_malay_prompt() -> None:
+    malay = [load_prompt(name) for name in SHIPPED if not name.endswith("-en")]
+    assert min(malay, key=lambda prompt: len(prompt.user)).name == "verdict"
+
+
+def test_rendering_gives_one_user_message() -> None:
+    (message,) = load_prompt("verdict").render(example())
+    assert message["role"] == "user"
+    assert message["content"].endswith("Dokumen: Aminah menjual kuih.\nPernyataan: Kuih dijual.")
+
+
+@given(passage=st.text() | st.just(AWKWARD), question=st.text() | st.just(AWKWARD))
+def test_passage_and_question_pass_through_untouched(passage: str, question: str) -> None:
+    prompt = Prompt("p", "verdict", "ms", "<$passage|$question> costs $$5")
+    content = prompt.render(example(passage, question))[0]["content"]
+    assert content == f"<{passage}|{question}> costs $5"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_prompts_carry_an_awkward_passage(name: str) -> None:
+    content = load_prompt(name).render(example(AWKWARD, "Harga $5?"))[0]["content"]
+    assert AWKWARD in content
+    assert content.endswith("Harga $5?")
+
+
+def test_the_hash_is_of_what_is_sent(tmp_path: Path) -> None:
+    plain = load_prompt(write(tmp_path, prompt_text()))
+    commented = load_prompt(write(tmp_path, "# why\n" + prompt_text("\n$passage $question\n")))
+    assert plain.sha256 == commented.sha256
+    assert len(plain.sha256) == 64
+    reworded = load_prompt(write(tmp_path, prompt_text("$passage: $question")))
+    reasoned = load_prompt(write(tmp_path, prompt_text(answer="reasoning")))
+    assert len({plain.sha256, reworded.sha256, reasoned.sha256}) == 3
+
+
+def test_windows_line_ends_and_byte_order_mark_change_nothing(tmp_path: Path) -> None:
+    text = prompt_text("a\n$passage\n$question")
+    path = tmp_path / "windows.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert load_prompt(str(path)).sha256 == load_prompt(write(tmp_path, text)).sha256
+
+
+def test_every_fault_of_a_prompt_is_reported_at_once(tmp_path: Path) -> None:
+    text = "answer = 'yes'\nlangauge = 'ms'\nuser = 'RM 5: $ 5, $pasage and ${context}'\n"
+    with pytest.raises(PengadilError) as caught:
+        load_prompt(write(tmp_path, text))
+    for part in (
+        "unknown key 'langauge' (Did you mean language?)",
+        "no key language",
+        "answer = 'yes' is none of verdict, reasoning",
+        "unknown placeholder $pasage",
+        "unknown placeholder $context",
+        "no placeholder $passage",
+        "no placeholder $question",
+        "write $$ for a dollar sign",
+    ):
+        assert part in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("answer = 'verdict'\nlanguage = 'ms'\nuser = 7", "user = 7 is not a text"),
+        ("answer = ['verdict']\nlanguage = 'ms'\nuser = '$passage $question'", "answer = "),
+        ("answer = ", "not TOML"),
+    ],
+)
+def test_a_malformed_prompt_is_refused(tmp_path: Path, text: str, part: str) -> None:
+    with pytest.raises(PengadilError, match=re.escape(part)):
+        load_prompt(write(tmp_path, text))
+
+
+def test_a_prompt_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_bytes(b"user = '\xff'")
+    with pytest.raises(PengadilError, match="not UTF-8"):
+        load_prompt(str(tmp_path / "mine.toml"))
+
+
+def test_an_unknown_prompt_names_those_that_exist() -> None:
+    with pytest.raises(PengadilError, match=r"no such prompt. Did you mean verdict"):
+        load_prompt("verdct")
+    with pytest.raises(PengadilError, match=r"There are: .*consistency.*verdict"):
+        load_prompt("zzz")
+
+
+def test_a_file_here_wins_over_the_one_beside_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_prompt("verdict").user != "$passage $question"
+    (tmp_path / "prompts").mkdir()
+    write(tmp_path / "prompts", prompt_text(), "verdict.toml")
+    write(tmp_path / "prompts", prompt_text(), "mine.toml")
+    assert load_prompt("verdict").user == "$passage $question"
+    assert load_prompt("mine.toml").name == "mine"
+    assert {"mine", "verdict", "reasoning"} <= set(names("prompts"))
+
+
+def test_a_folder_is_not_taken_for_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "verdict").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert find("prompts", "verdict") == Path(folders.__file__).parents[1] / "prompts/verdict.toml"
