@@ -120,7 +120,7 @@ def rescore(folder: Path, examples: Iterable[Example] = ()) -> dict[str, Any]:
     summary |= scored(read_judgements(folder / RESULTS), overlap, str(before.get("trained_on", "")))
     _write_json(folder / SUMMARY, summary)
     _write_report(folder, examples)
-    return summary
+    return read_summary(folder)
 
 
 def clear(folder: Path) -> None:

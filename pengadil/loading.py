@@ -54,7 +54,8 @@ def load_causal(
     """The causal language model of a folder, from safetensors, in the number format `dtype`.
 
     `load_in_4bit` quantises the linear layers on loading: NF4 with double quantisation, computing
-    in `dtype` (Dettmers et al., 2023, QLoRA). Raises PengadilError if the folder holds no such model.
+    in `dtype` (Dettmers et al., 2023, QLoRA). Raises PengadilError if the folder holds no such
+    model.
     """
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig

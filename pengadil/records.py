@@ -12,7 +12,6 @@ from typing import Any
 from pengadil.errors import PengadilError
 
 
-
 @dataclass(frozen=True, slots=True)
 class Example:
     """A document, a statement or question about it, and whether they agree (1) or not (0).
@@ -180,7 +179,7 @@ def write_whole(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 

@@ -1,12 +1,12 @@
 """Run folders: what a training leaves behind, and `latest`, which points to the newest.
 
-    runs/smoke-20261121-101500/
-        recipe.toml     the resolved recipe
-        run.json        status, base model, prompt, data hashes, engine, versions, hardware
-        log.jsonl       one line a logged step
-        adapter/        safetensors and the tokenizer; there only when training has finished
-        checkpoints/    to go on from; each whole one holds a file named `complete`
-        evaluation/     results folders: before-SLICE-MODE and SLICE-MODE
+runs/smoke-20261121-101500/
+    recipe.toml     the resolved recipe
+    run.json        status, base model, prompt, data hashes, engine, versions, hardware
+    log.jsonl       one line a logged step
+    adapter/        safetensors and the tokenizer; there only when training has finished
+    checkpoints/    to go on from; each whole one holds a file named `complete`
+    evaluation/     results folders: before-SLICE-MODE and SLICE-MODE
 """
 
 from __future__ import annotations
@@ -86,9 +86,7 @@ def open_run(path: Path) -> Run:
     """The finished run at a path; `latest` is followed. Raises PengadilError otherwise."""
     folder = follow(path)
     if not folder.is_dir():
-        raise PengadilError(
-            str(path), "no such run folder", "Train one: python scripts/train.py"
-        )
+        raise PengadilError(str(path), "no such run folder", "Train one: python scripts/train.py")
     run = Run(folder)
     if not run.finished:
         raise PengadilError(

@@ -42,7 +42,9 @@ def render_chat(template: str, messages: Sequence[Mapping[str, str]], bos: str, 
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     def refuse(message: str) -> None:
-        raise PengadilError("chat template", message, "Use a prompt that the model's template takes.")
+        raise PengadilError(
+            "chat template", message, "Use a prompt that the model's template takes."
+        )
 
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
@@ -92,7 +94,9 @@ class Encoder:
                 name, "its tokenizer has no chat template", "Use an instruction-tuned model."
             )
         if tokenizer.eos_token_id is None:
-            raise PengadilError(name, "its tokenizer has no end-of-text token", "Use another model.")
+            raise PengadilError(
+                name, "its tokenizer has no end-of-text token", "Use another model."
+            )
         return Encoder(
             encode=lambda text: tokenizer(text, add_special_tokens=False)["input_ids"],
             decode=lambda ids: tokenizer.decode(ids, skip_special_tokens=True),

@@ -29,7 +29,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from pengadil.verdict_quotes import Quotes, is_enclosed, is_quotation
+from pengadil.verdict_quotes import Quotes, Span, is_enclosed, is_quotation
 from pengadil.verdict_words import Label, read_words
 
 
@@ -92,26 +92,29 @@ _KEY_NAMES = {"consistency", "konsistensi", "consistent", "konsisten"}
 _OFFERED_AFTER = re.compile(
     r"""
     [\s"'”’*_`)}\],;]{0,8} (?:\([^()\n]{0,60}\)\s?)?
-    (?:
         \(?\s?(?:or|atau|/(?!/)|\|)\W{0,6}(?:[ck]onsisten\w{1,3}\W{1,6})?(?:[01]\b|true\b|false\b)
-        | \(?(?:jika|kalau|sekiranya|apabila|bagi|bermaksud|bermakna|if|when|means|otherwise)\b
-    )
+    | [ \t"'”’*_`)}\],;]{0,8} \(?
+        (?:jika|kalau|sekiranya|apabila|bagi|bermaksud|bermakna|if|when|means|otherwise)\b
     """,
     re.VERBOSE | re.IGNORECASE,
 )
 # What stands right before one that is offered, denied or given as an example, in lower case.
+# "Dokumen menyatakan sebaliknya: {...}" is none of these.
 _OFFERED_BEFORE = re.compile(
     r"""
     (?:
-        \b(?:or|atau|bukan|bukannya|not|never|instead\ of|rather\ than|otherwise|else|sebaliknya
-            |contohnya|misalnya|e\.g\.|(?:contoh|example)(?:\ jawapan|\ answer|\ output)?
+        \b(?:or|atau|bukan|bukannya|not|never|instead\ of|rather\ than|contohnya|misalnya|e\.g\.
+            |(?:contoh|example)(?:\ jawapan|\ answer|\ output)?
             |meminta|menyuruh|asks?\ for|asked\ for)
         | (?<!/)/ | \|
+        | (?:\A|[,;.]\s)(?:otherwise|else|sebaliknya),?
+            (?:\ jawab|\ beri|\ balas|\ answer|\ return|\ output|\ reply)?(?!:)
     )
-    (?:[\s,]{1,2}(?:jawab|beri|berikan|balas|answer|return|output|reply))? [\s:,"'`{\[*]{0,6}\Z
+    [\s:,"'`{\[*]{0,6}\Z
     """,
     re.VERBOSE,
 )
+_OR = re.compile(r"(?:\b(?:or|atau)|(?<!/)/|\|)\s?\Z", re.IGNORECASE)
 # "Jika konsisten, jawab ...": a condition and what it asks about, in the clause before.
 _CONDITION = re.compile(r"\b(?:jika|kalau|sekiranya|apabila|if|when)\b")
 _CONDITIONED = re.compile(r"\b(?:tidak|not|konsisten|(?:in)?consistent|selaras|benar|true)\b")
@@ -222,34 +225,41 @@ def _read_keys(text: str, quotes: Quotes) -> Verdict | None:
     objects = quotes.objects()
     has_list = _LIST_ITEM.search(text, matches[0].end()) is not None
     passed = len(text)  # from here on all is read
-    tried = -1
+    tried: Span | None = None
     for match in reversed(matches):
         position = match.start()
         if position >= passed:
             continue
-        start, end = objects.around(position)
-        if start != tried and end:
-            tried = start
-            offered = quotes.holds(start) or _is_offered(text, start, end)
-            verdict = _read_object(text[start:end], "json_in_text", "json_in_text")
-            if verdict is not None and verdict.value is not None and not offered:
+        span = objects.around(position)
+        if span is not None and span != tried:
+            tried = span
+            verdict = _read_object(text[slice(*span)], "json_in_text", "json_in_text")
+            said = not (quotes.holds(span[0]) or _is_offered(text, *span, lead=span[0]))
+            if verdict is not None and verdict.value is not None and said:
                 return verdict
-            if verdict is not None or offered:
-                passed = start
+            if verdict is not None or not said:
+                passed = span[0]
                 continue
         quoted = any(mark in match["open"] for mark in "\"'“‘")
         if quotes.holds(position) or not (quoted or _is_bare_key(text, match, has_list)):
             continue
-        if not _is_offered(text, position, match.end()):
+        # Inside an object, what leads up to the key is reasoning, not the words of a menu.
+        lead = span[0] if span is not None else objects.unclosed_before(position)
+        if not _is_offered(text, *match.span(), lead=position if lead is None else lead):
             return Verdict(_label(match), "quoted_key" if quoted else "bare_key", match[0])
     return None
 
 
-def _is_offered(text: str, start: int, end: int) -> bool:
-    """True if text[start:end] is one of a choice, denied, an example, or in quotation marks."""
+def _is_offered(text: str, start: int, end: int, lead: int) -> bool:
+    """True if text[start:end] is one of a choice, denied, an example, or in quotation marks.
+
+    `lead` is where the words that could introduce it end.
+    """
     if _OFFERED_AFTER.match(text, end) or is_enclosed(text, start, end):
         return True
-    before = text[max(0, start - _CLAUSE) : start].lower()
+    if _OR.search(text[max(0, start - 8) : start]):
+        return True
+    before = text[max(0, lead - _CLAUSE) : lead].lower()
     if _OFFERED_BEFORE.search(before[-40:]):
         return True
     clause = _CLAUSE_END.split(before.rstrip(" {\n"))[-1]

@@ -57,21 +57,6 @@ def _is_own(text: str, opening: int) -> bool:
     return text[max(0, opening - 40) : opening].rstrip(" \t\n:*").lower().endswith(_CUES)
 
 
-class Spans:
-    """Stretches of a text, in order and not overlapping."""
-
-    def __init__(self, spans: list[Span]) -> None:
-        self.spans = spans
-        self._starts = [start for start, _ in spans]
-
-    def around(self, position: int) -> Span:
-        """The stretch that starts before `position` and ends after it; (0, 0) if none does."""
-        index = bisect_left(self._starts, position) - 1
-        if index >= 0 and position < self.spans[index][1]:
-            return self.spans[index]
-        return 0, 0
-
-
 class Quotes:
     """What a text quotes: strings, quotations and block quotes.
 
@@ -86,37 +71,57 @@ class Quotes:
         if ">" in text:
             blocks = [match.span() for match in _BLOCK_QUOTE.finditer(text)]
             spans = _merged(sorted(spans + blocks)) if blocks else spans
-        self._spans = Spans(spans)
+        self._spans = spans
+        self._starts = [start for start, _ in spans]
 
     def holds(self, position: int) -> bool:
         """True if the character there is quoted; the opening mark itself is not."""
-        return self._spans.around(position)[1] > 0
+        index = bisect_left(self._starts, position) - 1
+        return index >= 0 and position < self._spans[index][1]
 
     def blank(self, begin: int) -> str:
         """The text from `begin`, what it quotes replaced by as many signs that mean nothing."""
         text, parts, last = self._text, list[str](), begin
-        for start, end in self._spans.spans:
+        for start, end in self._spans:
             if start >= begin:
                 parts += [text[last:start], "□" * (end - start)]
                 last = end
         return "".join([*parts, text[last:]])
 
-    def objects(self) -> Spans:
-        """The outermost pairs of braces; a brace in a quotation is none."""
-        opened: list[int] = []
-        closed: list[Span] = []
-        for brace in _BRACE.finditer(self._text):
-            position = brace.start()
-            if self.holds(position):
-                continue
+    def objects(self) -> Objects:
+        """The objects of the text; a brace in a quotation belongs to none."""
+        return Objects(
+            [brace for brace in _BRACE.finditer(self._text) if not self.holds(brace.start())]
+        )
+
+
+class Objects:
+    """The outermost pairs of braces, and the braces that never close."""
+
+    def __init__(self, braces: list[re.Match[str]]) -> None:
+        self._open: list[int] = []
+        self._closed: list[Span] = []
+        for brace in braces:
             if brace[0] == "{":
-                opened.append(position)
-            elif opened:
-                start = opened.pop()
-                while closed and closed[-1][0] > start:
-                    closed.pop()
-                closed.append((start, position + 1))
-        return Spans(closed)
+                self._open.append(brace.start())
+            elif self._open:
+                start = self._open.pop()
+                while self._closed and self._closed[-1][0] > start:
+                    self._closed.pop()
+                self._closed.append((start, brace.end()))
+        self._starts = [start for start, _ in self._closed]
+
+    def around(self, position: int) -> Span | None:
+        """The outermost pair of braces around a position."""
+        index = bisect_left(self._starts, position) - 1
+        if index >= 0 and position < self._closed[index][1]:
+            return self._closed[index]
+        return None
+
+    def unclosed_before(self, position: int) -> int | None:
+        """The last brace before a position that never closes."""
+        index = bisect_left(self._open, position) - 1
+        return self._open[index] if index >= 0 else None
 
 
 def _merged(spans: list[Span]) -> list[Span]:

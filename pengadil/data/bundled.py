@@ -133,6 +133,7 @@ def _generate(grade: str, split: str, seed: int) -> Iterator[Example]:
             for label in (1 - document % 2,) if test else (1, 0):
                 number += 1
                 value = fact.value if label else writer.contradiction(fact, facts, number % 4 < 2)
+                evidence = writer.evidence(fact, value, facts)
                 yield Example(
                     id=f"{grade}-{split}-{number:05d}",
                     passage=passage,
@@ -140,8 +141,8 @@ def _generate(grade: str, split: str, seed: int) -> Iterator[Example]:
                     answer=label,
                     language=language,
                     source=grade,
-                    reasoning=writer.reasoning(fact, value),
-                    evidence=fact.sentence,
+                    reasoning=writer.reasoning(fact, value, evidence),
+                    evidence=evidence.sentence,
                     group=(UNSEEN if unseen else SEEN) if grade == MIDDLE else "",
                 )
         document += 1
@@ -205,13 +206,17 @@ class _Writer:
         forms = self.kinds[fact.kind][self.language]
         return self._pattern(forms["question" if self.choose.chance(0.25) else "statement"])
 
-    def reasoning(self, fact: Fact, value: str) -> str:
-        """The document's sentence, then the two values side by side; always in Malay."""
-        name = self.kinds[fact.kind]["name"]["ms"]
-        quote = f"{name[0].upper()}{name[1:]} {fact.subject}: '{fact.sentence}'"
-        if value == fact.value:
-            return f"{quote} Dokumen: {fact.value}. Pernyataan: {value}. Sama."
-        return f"{quote} Dokumen: {fact.value}. Pernyataan: {value}. Berbeza."
+    def evidence(self, fact: Fact, value: str, facts: list[Fact]) -> Fact:
+        """What decides about `value`: the fact that has it, else what is true of the subject."""
+        return next((f for f in facts if f.kind == fact.kind and f.value == value), fact)
+
+    def reasoning(self, fact: Fact, value: str, evidence: Fact) -> str:
+        """The document's sentence, then of whom and what both speak, side by side; in Malay."""
+        same = evidence.subject == fact.subject and evidence.value == value
+        return (
+            f"'{evidence.sentence}' Dokumen: {evidence.subject}, {evidence.value}. "
+            f"Pernyataan: {fact.subject}, {value}. {'Sama' if same else 'Berbeza'}."
+        )
 
     def _pattern(self, patterns: list[str]) -> str:
         if self.unseen:
@@ -230,7 +235,8 @@ class _Writer:
         pool = self.kinds[kind]["values"]
         while True:
             if pool == "place":
-                value = " ".join(self.choose.one(self._pool(p)) for p in ("place_kind", "place_name"))
+                words = (self._pool("place_kind"), self._pool("place_name"))
+                value = " ".join(self.choose.one(pool) for pool in words)
             elif pool == "year":
                 value = str(self.choose.one(range(1950, 2010)))
             elif "-" in pool:

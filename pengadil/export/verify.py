@@ -61,7 +61,7 @@ def check_tokens(
         raise PengadilError(
             judge.name,
             f"it does not read as the trained model does: {'; '.join(faults)}",
-            "The file was not kept: this base's tokenizer does not convert faithfully. Use another.",
+            "The file was not kept: this base's tokenizer converts unfaithfully. Use another.",
         )
 
 

@@ -36,7 +36,6 @@ class TransformersJudge:
     @staticmethod
     def open(model: LocalModel, adapter: Path | None = None) -> TransformersJudge:
         """Load a model, and its adapter and tokenizer from a run where one is given."""
-        import torch
         from peft import PeftModel
 
         from pengadil.hardware import choose, detect
@@ -45,9 +44,7 @@ class TransformersJudge:
         choice = choose(hardware, "portable")
         tokenizer = load_tokenizer(adapter or model.folder)
         in_4bit = hardware.device == "cuda" and _billions(model.folder) > 3
-        causal = load_causal(
-            model.folder, choice.dtype, choice.attention, hardware.device, in_4bit
-        )
+        causal = load_causal(model.folder, choice.dtype, choice.attention, hardware.device, in_4bit)
         about = {
             "kind": "transformers",
             "model": model.name,
@@ -57,7 +54,6 @@ class TransformersJudge:
             "load_in_4bit": in_4bit,
             "attention": choice.attention,
             "device": hardware.device,
-            "threads": torch.get_num_threads(),
         }
         if adapter:
             try:
@@ -179,7 +175,7 @@ class TransformersJudge:
         """Where the last verdict token stands that directly follows the verdict's key."""
         tokens = (self.encoder.verdict.zero, self.encoder.verdict.one)
         for index in range(len(ids) - 1, -1, -1):
-            if ids[index] in tokens and self._decode(ids[:index]).endswith(opening):
+            if ids[index] in tokens and self.encoder.decode(ids[:index]).endswith(opening):
                 return index
         return None
 
@@ -199,10 +195,7 @@ class TransformersJudge:
         for row in made[:, ids.shape[1] :].tolist():
             end = row.index(self.encoder.eos_id) if self.encoder.eos_id in row else len(row)
             written.append(row[:end])
-        return [self._decode(row) for row in written], written
-
-    def _decode(self, ids: list[int]) -> str:
-        return self.encoder.decode(ids)
+        return [self.encoder.decode(row) for row in written], written
 
     def _causal(self) -> Any:
         from peft import PeftModel

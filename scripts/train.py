@@ -1,0 +1,143 @@
+"""Train a judge from a recipe, and measure it before and after.
+
+    python scripts/train.py
+    python scripts/train.py laptop
+    python scripts/train.py smoke --train.epochs 2 --lora.rank 16
+    python scripts/train.py smoke --dry-run
+
+RECIPE is a name in recipes/ or a TOML file; without one it is `smoke` on a machine without a GPU
+and `malaysian-mistral-v3` with one. Any of its fields can be overridden by its name. Stopped, the
+same command goes on from the last checkpoint. The result is a run folder; runs/latest is the newest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pengadil.errors import PengadilError, run_script
+
+if TYPE_CHECKING:
+    from pengadil.data.slices import Slice
+    from pengadil.runs import Run
+    from pengadil.training.run import Plan
+
+
+def make_parser() -> argparse.ArgumentParser:
+    from pengadil.recipe import settings
+
+    listed = "\n".join(f"  --{name:<28} {setting.help}" for name, setting in settings().items())
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=f"fields of a recipe:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("recipe", metavar="RECIPE", nargs="?", help="a name or a TOML file")
+    parser.add_argument("--dry-run", action="store_true", help="print recipe and plan, then stop")
+    parser.add_argument(
+        "--fresh", action="store_true", help="start anew even if an unfinished run could go on"
+    )
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="default: runs"
+    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="where the slices' files are")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options, overrides = make_parser().parse_known_args(arguments)
+    name = options.recipe
+    if name is not None and name.startswith("-"):
+        raise PengadilError(name, "not a recipe", "Give the recipe first, then its fields.")
+
+    from pengadil.data.slices import load_slice
+    from pengadil.export import check_quants
+    from pengadil.folders import find
+    from pengadil.hardware import detect
+    from pengadil.recipe import load_recipe
+    from pengadil.training.run import find_or_start, make_plan, train
+
+    sys.stdout.reconfigure(errors="replace")
+    if name is None:
+        name = "malaysian-mistral-v3" if detect().device == "cuda" else "smoke"
+    recipe = load_recipe(name, overrides)
+    check_quants(recipe.export.quant)
+    known = find("eval", "slices")
+    tests = [load_slice(test, known, options.data) for test in recipe.evaluation.slices]
+    plan = make_plan(recipe, tests)
+    show_plan(plan)
+    if options.dry_run:
+        print(recipe.to_toml())
+        return
+    run, old = find_or_start(plan, options.runs, options.fresh)
+    print(f"{'going on with' if old else 'run'} {run.folder}")
+    summaries: dict[tuple[str, bool], dict[str, Any]] = {}
+    if recipe.evaluation.before:
+        evaluate_all(plan, run, tests, True, summaries)
+
+    from pengadil.training.progress import training_progress
+
+    with training_progress(f"training {recipe.name}") as on_step:
+        train(plan, run, on_step)
+    evaluate_all(plan, run, tests, False, summaries)
+    run.write_facts({**run.facts(), "evaluated": True})
+    show_results(run, tests, summaries)
+
+
+def show_plan(plan: Plan) -> None:
+    """Engine and amounts, each with its reason."""
+    recipe = plan.recipe
+    print(plan.choice.reason)
+    print(
+        f"{recipe.name}: {plan.model.name} ({plan.model.revision}), prompt {plan.prompt.name}, "
+        f"{len(plan.rows)} rows, {plan.tokens:,} tokens, longest row "
+        f"{max(len(row.ids) for row in plan.rows)} of {recipe.data.max_length}, "
+        f"{plan.steps} steps of {recipe.train.batch_size} rows, loss on the {recipe.train.loss}"
+    )
+
+
+def evaluate_all(
+    plan: Plan,
+    run: Run,
+    tests: Sequence[Slice],
+    before: bool,
+    summaries: dict[tuple[str, bool], dict[str, Any]],
+) -> None:
+    """Judge every slice with the base model (before) or the trained run."""
+    from pengadil.evaluation import evaluate
+    from pengadil.judges.opening import open_judge
+    from pengadil.terminal import rows_progress
+
+    mode = plan.recipe.evaluation.mode
+    judge = open_judge(plan.recipe.model.name if before else str(run.folder))
+    for test in tests:
+        folder = run.evaluation(test.key, mode, before)
+        label = f"{'before' if before else 'after'}: {test.title}"
+        with rows_progress(label) as on_progress:
+            summary = evaluate(judge, test, plan.prompt, mode, folder, on_progress=on_progress)
+        summaries[test.key, before] = summary
+
+
+def show_results(
+    run: Run, tests: Sequence[Slice], summaries: dict[tuple[str, bool], dict[str, Any]]
+) -> None:
+    """A table of every slice, before and after, with the baselines beside it."""
+    from pengadil.terminal import print_results
+
+    judged = [
+        (run.evaluation(test.key, summaries[test.key, before]["mode"], before), summary)
+        for test in tests
+        for before in (True, False)
+        if (summary := summaries.get((test.key, before)))
+    ]
+    print_results(judged)
+    print(f"trained in {run.facts()['seconds']:.0f} s: {run.folder}")
+    print(f"next: python scripts/export_gguf.py {run.folder}")
+
+
+if __name__ == "__main__":
+    run_script(main)
