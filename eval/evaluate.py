@@ -80,7 +80,7 @@ def evaluated(options: argparse.Namespace) -> list[tuple[Path, dict]]:
     judge = open_judge(options.model)
     results = []
     for test in tests:
-        folder = default_folder(options.model, test, options.mode)
+        folder = default_folder(options.model, test, options.mode, options.prompt or "")
         if options.out:
             several = len(tests) > 1
             folder = options.out / f"{test.key}-{options.mode}" if several else options.out

@@ -130,13 +130,18 @@ def clear(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def default_folder(model: str, test: Slice, mode: str) -> Path:
-    """Where results go unless told otherwise: inside a run folder, else under results/."""
+def default_folder(model: str, test: Slice, mode: str, prompt: str = "") -> Path:
+    """Where results go unless told otherwise: inside a run folder, else under results/.
+
+    `prompt` is the one asked for by name, if any: its results are kept apart from those of the
+    model's own.
+    """
+    how = f"{mode}-{Path(prompt).stem}" if prompt else mode
     if is_run(Path(model)):
-        return open_run(Path(model)).evaluation(test.key, mode)
+        return open_run(Path(model)).evaluation(test.key, how)
     path = Path(model)
     name = path.stem if path.suffix.lower() == ".gguf" else path.name
-    return Path("results") / "-".join([re.sub(r"[^\w.-]+", "-", name), test.key, mode])
+    return Path("results") / "-".join([re.sub(r"[^\w.-]+", "-", name), test.key, how])
 
 
 def _settings(judge: Judge, test: Slice, prompt: Prompt, mode: str) -> dict[str, Any]:

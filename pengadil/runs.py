@@ -74,7 +74,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        return self.facts()["status"] == FINISHED
+        return bool(self.facts()["status"] == FINISHED)
 
 
 def is_run(path: Path) -> bool:

@@ -83,7 +83,7 @@ class _Speed:
             return ""
         speed = (done - first) / seconds
         minutes, rest = divmod(round((rows - done) / speed), 60)
-        return f"{speed:.1f} rows/s, ETA {minutes}:{rest:02d}"
+        return f"{speed:.{1 if speed >= 1 else 2}f} rows/s, ETA {minutes}:{rest:02d}"
 
 
 def print_results(results: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
@@ -106,8 +106,7 @@ def print_results(results: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
 
 
 def _title(summary: Mapping[str, Any]) -> str:
-    prompt = summary["prompt"]["name"]
-    return f"{summary['model']['name']}, prompt {prompt}, mode {summary['mode']}"
+    return f"prompt {summary['prompt']['name']}, mode {summary['mode']}"
 
 
 def _lines_of(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -117,6 +116,7 @@ def _lines_of(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     n = f"{scores['n']} of {rows['of']} (first)" if rows["subset"] else str(scores["n"])
     against = overlap["mcnemar"] if overlap else None
     return [
+        ("judge", str(summary["model"]["name"])),
         ("accuracy", percent(scores["accuracy"])),
         ("95 % interval", interval_text(Interval(*scores["accuracy_interval"]))),
         ("rows", n),

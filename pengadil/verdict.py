@@ -74,7 +74,7 @@ _KEY = re.compile(
     (?P<close>{_MARKS})
     (?P<gap>\s*+) [:=] (?P<space>\s*+)
     {_MARKS}[ ]?(?:(?P<one>{_ONE})|(?P<zero>{_ZERO}))(?!\w)
-    (?P<after>{_MARKS})
+    {_MARKS}
     (?=                                     # the value ends here: no score, count, range or menu
         [^\S\n]*+(?:
             \Z | [\n;!)}}\](<{{#"'“*`…] | ,(?!\d|\s*["']?[01]\s*["'}}\])]) | \.(?!\d)
@@ -166,9 +166,13 @@ def read_verdict(text: str) -> Verdict:
 
 def _answer(whole: str) -> str:
     """The part of a stripped text that answers: no thinking, no fence or quotes around it all."""
-    if whole.startswith(_THINKING) and _THOUGHT not in whole:
-        return ""
-    answer = whole.rpartition(_THOUGHT)[2].strip()
+    answer = whole
+    if not whole.startswith(("{", "```")):  # there, a tag is part of the reasoning
+        thinking, end, rest = whole.partition(_THOUGHT)
+        if end:
+            answer = rest.strip()
+        elif thinking.startswith(_THINKING):
+            return ""
     fence = _FENCE.match(answer)
     if fence:
         answer = answer[fence.end() :].removesuffix("```").strip()

@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     from pengadil.judges.opening import judge_prompt, open_judge
     from pengadil.judges.single import (
+        STDIN,
         as_record,
         as_words,
         check_statement,
@@ -59,9 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # What can be wrong with the input is told before a model is loaded.
     statement = check_statement(options.statement)
     document = read_document(options.document)
+    name = "standard input" if options.document == STDIN else options.document
     prompt = judge_prompt(options.model, options.prompt)
     judge = open_judge(options.model)
-    judgement = judge_one(judge, prompt, document, statement, options.mode, options.document)
+    judgement = judge_one(judge, prompt, document, statement, options.mode, name)
     if options.json:
         print(json.dumps(as_record(judge, judgement)))
         return

@@ -7,7 +7,8 @@
 
 RECIPE is a name in recipes/ or a TOML file; without one it is `smoke` on a machine without a GPU
 and `malaysian-mistral-v3` with one. Any of its fields can be overridden by its name. Stopped, the
-same command goes on from the last checkpoint. The result is a run folder; runs/latest is the newest.
+same command goes on from the last checkpoint. The result is a run folder; runs/latest is the
+newest.
 """
 
 from __future__ import annotations

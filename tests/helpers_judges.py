@@ -29,7 +29,7 @@ class FakeJudge:
         return {"kind": "fake", "shape": (1, 2)}
 
     def judge(
-        self, examples: Sequence[Example], prompt: Prompt, mode: str
+        self, examples: Sequence[Example], _prompt: Prompt, mode: str
     ) -> Iterator[list[Judgement]]:
         order = sorted(examples, key=lambda row: -len(row.passage))
         for start in range(0, len(order), self.batch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,6 @@ def make_tiny_base(folder: Path, seed: int = 1) -> Path:
 
 def make_tiny_run(folder: Path, seed: int = 1) -> Run:
     """A finished run in `folder/runs/tiny` on a base in `folder/base`, with a random adapter."""
-    import json
-
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -45,17 +45,21 @@ def test_bundled_slices_are_the_pinned_rows(name: str) -> None:
     assert (test.subset, test.title, test.key) == (False, name, name)
 
 
-def test_a_limit_makes_a_subset_that_says_so() -> None:
-    whole, first = load_slice("contoh", SHIPPED), load_slice("contoh", SHIPPED, limit=50)
-    assert first.examples == whole.examples[:50]
-    assert (first.name, first.subset, first.of) == ("contoh", True, 200)
-    assert first.title == "contoh (first 50 of 200)"
-    assert first.key == "contoh-first-50"
+def test_a_limit_makes_a_subset_that_says_so(tmp_path: Path) -> None:
+    slices = written(tmp_path)
+    whole, first = (load_slice("published", slices, tmp_path, limit) for limit in (None, 1))
+    assert first.examples == whole.examples[:1]
+    assert (first.name, first.subset, first.of) == ("published", True, 2)
+    assert first.title == "published (first 1 of 2)"
+    assert first.key == "published-first-1"
     assert first.sha256 == whole.sha256
 
 
-def test_a_limit_of_all_rows_is_no_subset() -> None:
-    assert not load_slice("contoh", SHIPPED, limit=200).subset
+@pytest.mark.parametrize("limit", [2, 3])
+def test_a_limit_of_all_rows_or_more_is_no_subset(tmp_path: Path, limit: int) -> None:
+    test = load_slice("published", written(tmp_path), tmp_path, limit)
+    assert not test.subset
+    assert test.title == "published"
 
 
 @pytest.mark.parametrize("limit", [0, -1])
@@ -84,10 +88,8 @@ def test_a_file_slice_with_other_bytes_is_refused_with_both_hashes(tmp_path: Pat
 
 def test_a_bundled_slice_with_another_hash_is_refused(tmp_path: Path) -> None:
     slices = tmp_path / "slices.toml"
-    slices.write_text(
-        '[contoh]\nkind = "bundled"\nrows = 200\nsha256 = "0"\n', encoding="utf-8"
-    )
-    with pytest.raises(PengadilError, match="is not the pinned 0"):
+    slices.write_text('[contoh]\nkind = "bundled"\nrows = 200\nsha256 = "0"\n', encoding="utf-8")
+    with pytest.raises(PengadilError, match=r"is not the pinned 0.*pin it anew"):
         load_slice("contoh", slices)
 
 
@@ -109,7 +111,7 @@ def test_any_jsonl_file_is_a_slice_named_with_its_suffix(tmp_path: Path) -> None
 def test_an_unknown_slice_says_which_exist() -> None:
     with pytest.raises(PengadilError, match="Did you mean contoh-sederhana"):
         load_slice("contoh-sedrhana", SHIPPED)
-    with pytest.raises(PengadilError, match="There are: contoh, .*boolq-malay-200"):
+    with pytest.raises(PengadilError, match=r"There are: contoh, .*boolq-malay-200"):
         load_slice("xyz", SHIPPED)
     with pytest.raises(PengadilError, match="no such file"):
         load_slice("gone.jsonl", SHIPPED)

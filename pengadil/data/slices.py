@@ -111,6 +111,10 @@ def _check(what: str, digest: str, entry: dict[str, Any]) -> None:
         raise PengadilError(
             what,
             f"sha256 {digest} is not the pinned {entry['sha256']}",
-            "Scores on other rows cannot stand beside the published ones; use the file as "
-            "published, or give it another name.",
+            "Scores on other rows cannot stand beside earlier ones: "
+            + (
+                "use the file as published."
+                if entry["kind"] == "file"
+                else "undo the change to the bundled sample, or pin it anew."
+            ),
         )

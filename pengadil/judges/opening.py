@@ -18,10 +18,10 @@ EXPORT_FACTS = "export.json"
 RUNS = Path("runs")
 
 
-def open_judge(model: str, **settings: Any) -> Judge:
+def open_judge(model: str, revision: str = "", **settings: Any) -> Judge:
     """The judge of a run folder, a .gguf file, a model folder, a hub name or the packaged model.
 
-    `settings` go to the judge's own constructor. Raises PengadilError when there is no such
+    `revision` is a hub's commit or tag; `settings` go to the judge's own constructor. Raises PengadilError when there is no such
     model, when a run has not finished, and when its base model is no longer the one it trained.
     """
     path = Path(model)
@@ -35,7 +35,7 @@ def open_judge(model: str, **settings: Any) -> Judge:
         return LlamaCppJudge(path, **settings)
     if model != PACKAGED and not path.is_dir() and not _may_be_on_hub(model):
         raise PengadilError(repr(model), "no such model", _accepted())
-    local = resolve_model(model)
+    local = resolve_model(model, revision)
     from pengadil.judges.transformers_judge import TransformersJudge
 
     return TransformersJudge.open(local, **settings)
@@ -71,7 +71,7 @@ def judge_prompt(model: str, given: str | None = None) -> Prompt:
 
 def _run_judge(path: Path, settings: dict[str, Any]) -> Judge:
     run = open_run(path)
-    trained = run.facts()["model"]
+    trained = run.facts()["base"]
     local = resolve_model(trained["name"], trained["revision"])
     if local.revision != trained["revision"]:
         raise PengadilError(

@@ -13,7 +13,7 @@ COMPLETE = "complete"
 
 
 def mark_complete(checkpoint: Path) -> None:
-    """Write the list of the checkpoint's files and sizes: what lacks it, or differs, is not whole."""
+    """List the checkpoint's files and sizes in it: one without the list is not whole."""
     write_whole(checkpoint / COMPLETE, json.dumps(_sizes(checkpoint), indent=1) + "\n")
 
 

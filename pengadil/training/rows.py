@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pengadil.errors import PengadilError
 from pengadil.prompts import Prompt
@@ -101,7 +102,7 @@ def epoch_order(sources: Sequence[Sequence[TrainingRow]], order: str, seed: int)
     starts = [0]
     for source in sources:
         starts.append(starts[-1] + len(source))
-    spans = [range(start, end) for start, end in zip(starts, starts[1:], strict=False)]
+    spans = [range(start, end) for start, end in pairwise(starts)]
     if order == "shuffled":
         spans = [range(starts[-1])]
     rows = [row for source in sources for row in source]

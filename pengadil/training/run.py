@@ -66,7 +66,7 @@ def make_plan(recipe: Recipe, tests: Sequence[Slice] = ()) -> Plan:
     check_prompt(recipe, prompt)
     sources = {name: load_rows(name, seed=recipe.train.seed) for name in recipe.data.train}
     for test in tests:
-        leaked = [id for rows in sources.values() for id in leaks(rows, test.examples)]
+        leaked = [row for rows in sources.values() for row in leaks(rows, test.examples)]
         if leaked:
             raise PengadilError(
                 f"{len(leaked)} training rows ({', '.join(leaked[:3])} ...)",
