@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+# What safetensors (in Rust) and torch (in C++) say of a full disk: neither raises an OSError.
+FULL_DISK = ("No space left on device", "(os error 28)", "(os error 112)", ". unexpected pos ")
 
 
 class PengadilError(Exception):
@@ -41,13 +43,20 @@ def run_script(main: Callable[[], int | None]) -> None:
     except KeyboardInterrupt:
         print("stopped: run the same command again to go on from here", file=sys.stderr)
         sys.exit(INTERRUPTED)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
+    except Exception as error:
+        if not _is_full_disk(error):
             raise
-        place = f" at {error.filename}" if error.filename else ""
+        name = getattr(error, "filename", None)
+        place = f" at {name}" if name else ""
         print(
             f"error: no space left{place}: the disk is full. Free some and run the same command "
             "again; what was finished is kept.",
             file=sys.stderr,
         )
         sys.exit(BAD_INPUT)
+
+
+def _is_full_disk(error: Exception) -> bool:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return True
+    return any(sign in str(error) for sign in FULL_DISK)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,15 +21,11 @@ def quiet() -> Iterator[None]:
     level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    bitsandbytes = logging.getLogger("bitsandbytes")
-    before = bitsandbytes.level
-    bitsandbytes.setLevel(logging.ERROR)
+    # On import, bitsandbytes warns of optional CPU kernels that are only on the hub.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     try:
-        # bitsandbytes prints, rather than logs, that its optional CPU kernels are not there.
-        with Path(os.devnull).open("w", encoding="utf-8") as null, contextlib.redirect_stdout(null):
-            yield
+        yield
     finally:
-        bitsandbytes.setLevel(before)
         transformers_logging.set_verbosity(level)
         transformers_logging.enable_progress_bar()
 

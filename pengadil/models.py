@@ -64,12 +64,11 @@ def resolve_model(name: str, revision: str = "") -> LocalModel:
 
 def _from_hub(name: str, revision: str) -> LocalModel:
     """The snapshot of a hub repository, safetensors only."""
+    from httpx import HTTPError
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
+        HFValidationError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
@@ -93,12 +92,15 @@ def _from_hub(name: str, revision: str) -> LocalModel:
         raise PengadilError(
             name, "no such repository on the hub (or it is private)", "Check the name; HF_TOKEN."
         ) from None
-    except (OSError, HfHubHTTPError, OfflineModeIsEnabled, LocalEntryNotFoundError) as error:
+    except HFValidationError as error:
+        raise PengadilError(name, f"no such model ({error})", "Check the name.") from None
+    # No connection (httpx), none allowed (OSError), or an answer that is not the hub's.
+    except (OSError, HTTPError, ValueError) as error:
         try:
             cached = snapshot_download(
                 name, revision=revision or None, allow_patterns=patterns, local_files_only=True
             )
-        except (LocalEntryNotFoundError, OSError):
+        except OSError:
             raise PengadilError(
                 name,
                 f"the hub is out of reach ({type(error).__name__}) and no copy is in its cache",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def example_from(row: dict[str, Any], where: str, default_id: str, source: str =
     """One Example from a JSON object; a missing field or a wrong label is a PengadilError.
 
     `where` is the file and line, named in the error. Unknown keys are ignored: published
-    files carry their own.
+    files carry their own. A label may be `true` or `false`, as BoolQ writes them.
     """
     for name in (*TEXT_FIELDS, "answer"):
         if name not in row:
@@ -111,52 +112,68 @@ def example_from(row: dict[str, Any], where: str, default_id: str, source: str =
 
 def read_examples(path: Path, source: str = "") -> list[Example]:
     """All examples of a JSONL file, in order; ids default to `stem-line`."""
-    examples = [
-        example_from(row, f"{path}, line {number}", f"{path.stem}-{number}", source or path.stem)
-        for number, row in read_jsonl(path)
-    ]
-    if not examples:
-        raise PengadilError(str(path), "the file has no rows", "Give it one JSON object a line.")
-    seen: dict[str, int] = {}
-    for index, example in enumerate(examples):
-        if example.id in seen:
+    examples: list[Example] = []
+    lines: dict[str, int] = {}  # the line of each id
+    for number, row in read_jsonl(path):
+        where = f"{path}, line {number}"
+        example = example_from(row, where, f"{path.stem}-{number}", source or path.stem)
+        if example.id in lines:
             raise PengadilError(
-                f"{path}, row {index + 1}",
-                f"id {example.id!r} already stands in row {seen[example.id] + 1}",
+                where,
+                f"id {example.id!r} already stands in line {lines[example.id]}",
                 "Give each row an id of its own.",
             )
-        seen[example.id] = index
+        lines[example.id] = number
+        examples.append(example)
+    if not examples:
+        raise PengadilError(str(path), "the file has no rows", "Give it one JSON object a line.")
     return examples
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number, object) of each non-blank line; a fault names file and line."""
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    row = json.loads(line)
-                except ValueError as error:
-                    raise PengadilError(
-                        f"{path}, line {number}",
-                        f"not JSON ({error})",
-                        "Mend or remove that line.",
-                    ) from None
-                if not isinstance(row, dict):
-                    raise PengadilError(
-                        f"{path}, line {number}",
-                        f"a JSON {type(row).__name__}, not an object",
-                        'Write {"passage": ..., "question": ..., "answer": ...}.',
-                    )
-                yield number, row
+                # Windows editors put a byte order mark in front of a file.
+                row = _parse(line.removeprefix(BOM_UTF8), f"{path}, line {number}")
+                if row is not None:
+                    yield number, row
     except FileNotFoundError:
         raise PengadilError(str(path), "no such file", "Check the path.") from None
+    except OSError as error:
+        raise PengadilError(
+            str(path), f"cannot be read ({error.strerror})", "Give it a .jsonl file."
+        ) from None
+
+
+def _parse(line: bytes, where: str) -> dict[str, Any] | None:
+    """The object of one line, None for a blank one."""
+    try:
+        text = line.decode("utf-8")
+        if not text.strip():
+            return None
+        row = json.loads(text)
+        # "\ud83d", half of an emoji, is JSON but no text: it could be neither hashed nor written.
+        json.dumps(row, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
         raise PengadilError(
-            str(path), f"not UTF-8 (byte {error.start})", "Save the file as UTF-8."
+            where, f"not UTF-8 (byte {error.start + 1} of the line)", "Save the file as UTF-8."
         ) from None
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])
+        raise PengadilError(
+            where, f"half of a character ({half})", "Mend or remove that line."
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise PengadilError(where, f"not JSON ({error})", "Mend or remove that line.") from None
+    if not isinstance(row, dict):
+        raise PengadilError(
+            where,
+            f"a JSON {type(row).__name__}, not an object",
+            'Write {"passage": ..., "question": ..., "answer": ...}.',
+        )
+    return row
 
 
 def to_json(record: Any) -> str:
@@ -227,8 +244,13 @@ def drop_cut_line(path: Path) -> None:
 
 def read_judgements(path: Path) -> list[Judgement]:
     """The judgements of a results.jsonl; keys of a newer version are ignored."""
-    known = {field.name for field in fields(Judgement)}
-    return [
-        Judgement(**{key: value for key, value in row.items() if key in known})
-        for _, row in read_jsonl(path)
-    ]
+    known = {field.name: field.default is MISSING for field in fields(Judgement)}
+    judgements: list[Judgement] = []
+    for number, row in read_jsonl(path):
+        missing = [name for name, required in known.items() if required and name not in row]
+        if missing:
+            raise PengadilError(
+                f"{path}, line {number}", f"no field '{missing[0]}'", "Evaluate again."
+            )
+        judgements.append(Judgement(**{key: row[key] for key in known if key in row}))
+    return judgements

@@ -56,8 +56,8 @@ class Run:
         """What run.json says. Raises PengadilError if it is missing or of another format."""
         path = self.folder / "run.json"
         try:
-            facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            facts: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
             raise PengadilError(
                 str(path), "no readable run.json", "Train again; a run folder always holds one."
             ) from None
@@ -74,7 +74,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        return bool(self.facts()["status"] == FINISHED)
+        return bool(self.facts().get("status") == FINISHED)
 
 
 def is_run(path: Path) -> bool:

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise PengadilError(name, "not a recipe", "Give the recipe first, then its fields.")
 
     from pengadil.data.slices import load_slice
-    from pengadil.export import check_quants
+    from pengadil.export.quantise import check_quants
     from pengadil.folders import find
     from pengadil.hardware import detect
     from pengadil.recipe import load_recipe
@@ -114,7 +114,8 @@ def evaluate_all(
     from pengadil.terminal import rows_progress
 
     mode = plan.recipe.evaluation.mode
-    judge = open_judge(plan.recipe.model.name if before else str(run.folder))
+    model = plan.recipe.model
+    judge = open_judge(model.name, model.revision) if before else open_judge(str(run.folder))
     for test in tests:
         folder = run.evaluation(test.key, mode, before)
         label = f"{'before' if before else 'after'}: {test.title}"

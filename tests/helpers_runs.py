@@ -10,7 +10,7 @@ from typing import Any
 from pengadil.judges.base import SCORE
 from pengadil.models import resolve_model
 from pengadil.prompts import load_prompt
-from pengadil.records import Example, Judgement, write_jsonl
+from pengadil.records import Example, Judgement, write_jsonl, write_whole
 from pengadil.runs import FINISHED, Run
 from pengadil.tokens import Encoder
 
@@ -122,5 +122,8 @@ def write_evaluation(run: Run, slice_name: str, examples: Sequence[Example]) -> 
                 probability=probability,
             )
         )
-    write_jsonl(run.evaluation(slice_name, SCORE) / "results.jsonl", judgements)
+    folder = run.evaluation(slice_name, SCORE)
+    write_jsonl(folder / "results.jsonl", judgements)
+    summary = {"prompt": {"name": prompt.name, "sha256": prompt.sha256}}
+    write_whole(folder / "summary.json", json.dumps(summary))
     return judgements

@@ -99,6 +99,15 @@ def test_shared_beginnings_are_computed_once_and_change_nothing(
         assert alone.probability == pytest.approx(together[example.id].probability, abs=0.01)
 
 
+def test_work_taken_up_again_gives_the_same_figures(judge: LlamaCppJudge) -> None:
+    examples = rows(BATCH_ROWS + 4)
+    first, second = judge.judge(examples, VERDICT, SCORE)
+    done = {row.id for row in first}
+    rest = [example for example in examples if example.id not in done]
+    again = all_of(judge.judge(rest, VERDICT, SCORE))
+    assert [again[row.id].probability for row in second] == [row.probability for row in second]
+
+
 def test_generated_text_is_short_and_read_by_the_one_reader(judge: LlamaCppJudge) -> None:
     example = rows(1)[0]
     row = all_of(judge.judge([example], VERDICT, GENERATE))[example.id]
@@ -159,8 +168,14 @@ def test_a_reasoning_without_a_verdict_is_closed_and_scored(
     assert row.verdict in (0, 1)
 
 
+# SmolLM2's vocabulary has no token for these bytes: six control characters and the first bytes of
+# planes without letters. Each library drops them in a way of its own.
+NO_TOKEN = set(b"\x04\x06\x13\x14\x16\x1d\xf1\xf2")
+CHARACTERS = st.characters(codec="utf-8").filter(lambda sign: not NO_TOKEN & set(sign.encode()))
+
+
 @settings(max_examples=200, deadline=None)
-@given(st.text(max_size=80))
+@given(st.text(CHARACTERS, max_size=80))
 def test_ids_equal_the_tokenizers_on_any_text(
     judge: LlamaCppJudge, encoder: Encoder, text: str
 ) -> None:
@@ -175,7 +190,7 @@ def test_prompts_equal_the_tokenizers(judge: LlamaCppJudge, encoder: Encoder) ->
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.text(max_size=60))
+@given(st.text(CHARACTERS, max_size=60))
 def test_ids_are_written_back_as_the_tokenizer_does(
     judge: LlamaCppJudge, tokenizer: Any, text: str
 ) -> None:

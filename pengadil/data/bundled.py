@@ -90,6 +90,8 @@ def load_bundled(grade: str, split: str, rows: int | None = None, seed: int = 0)
     """
     if grade not in GRADES:
         raise PengadilError(grade, "no such bundled sample", did_you_mean(grade, GRADES))
+    if split not in SPLITS:
+        raise PengadilError(split, "no such split", did_you_mean(split, SPLITS))
     if grade == HARD:
         if split != "test":
             raise PengadilError(

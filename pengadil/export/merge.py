@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pengadil.errors import PengadilError
+from pengadil.loading import load_causal, quiet
 
 TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "*.jinja")
 SENTENCEPIECE = "tokenizer.model"
@@ -68,20 +69,19 @@ def merge(base: Path, adapter: Path, target: Path) -> None:
     """
     import torch
     from peft import PeftModel
-    from transformers import AutoModelForCausalLM
 
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        base, dtype=torch.float16, low_cpu_mem_usage=True
-    )
+    model = load_causal(base, "float16", "eager", "cpu")
     try:
-        tuned = PeftModel.from_pretrained(model, adapter, autocast_adapter_dtype=True)
-    except (RuntimeError, ValueError) as error:
+        with quiet():
+            # autocast: a 16-bit adapter is read in float32 as well.
+            tuned = PeftModel.from_pretrained(model, adapter, autocast_adapter_dtype=True)
+    except (OSError, RuntimeError, ValueError) as error:
         raise PengadilError(
             str(adapter),
             f"it does not fit the base {base} ({str(error).splitlines()[0]})",
             "Export with the base that it was trained on.",
         ) from None
-    merged = tuned.merge_and_unload()
+    merged: Any = tuned.merge_and_unload()
     for name, weight in merged.named_parameters():
         if not torch.isfinite(weight).all():
             raise PengadilError(
@@ -89,7 +89,8 @@ def merge(base: Path, adapter: Path, target: Path) -> None:
                 "it holds a number that float16 cannot",
                 "The training has diverged, or the base needs more than 16-bit GGUF can hold.",
             )
-    merged.save_pretrained(target)
+    with quiet():
+        merged.save_pretrained(target)
     _copy_tokenizer(base, adapter, target)
 
 

@@ -48,7 +48,7 @@ QUANTISATIONS = {
 }
 
 
-def check_names(names: Sequence[str]) -> list[str]:
+def check_quants(names: Sequence[str]) -> list[str]:
     """The names in small letters, each once. Raises PengadilError for an unknown one, or none."""
     if not names:
         raise PengadilError("export", "no quantisation is named", "Give one, such as q8_0.")
@@ -74,12 +74,12 @@ def estimated_bytes(quant: str, parameters: int, embeddings: int, row: int) -> i
     return int((parameters - embeddings) * bits + embeddings * table_bits) // 8
 
 
-def quantise(source: Path, target: Path, quant: str, threads: int = 0) -> None:
-    """Write `target` from a 16-bit GGUF; `threads` 0 is all. PengadilError if llama.cpp refuses."""
+def quantise(source: Path, target: Path, quant: str, threads: int | None = None) -> None:
+    """Write `target` from a 16-bit GGUF; PengadilError if llama.cpp refuses."""
     llama_cpp = load_llama_cpp()
     settings = llama_cpp.llama_model_quantize_default_params()
     settings.ftype = QUANTISATIONS[quant].number
-    settings.nthread = threads
+    settings.nthread = threads or 0  # 0: all
     status = llama_cpp.llama_model_quantize(
         str(source).encode(), str(target).encode(), ctypes.byref(settings)
     )

@@ -12,12 +12,14 @@ from pengadil.judges.base import SCORE
 from pengadil.judges.opening import judge_prompt
 from pengadil.models import LocalModel, file_sha256, resolve_model
 from pengadil.prompts import Prompt
+from pengadil.recipe import load_recipe
 from pengadil.records import Example, read_judgements
 from pengadil.runs import Run, is_run, open_run
 
 WEIGHTS = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
 FOLDER = "gguf"
+DEFAULT_QUANT = "q8_0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,15 @@ def open_source(path: Path) -> Source:
     return Source(folder.name, run.folder, run.adapter, base, judge_prompt(str(run.folder)), run)
 
 
+def recipe_quants(path: Path) -> tuple[str, ...]:
+    """The quantisations that the run's recipe names; q8_0 for an adapter by itself.
+
+    Raises PengadilError as `open_source` does.
+    """
+    run = open_source(path).run
+    return load_recipe(run.recipe_file).export.quant if run else (DEFAULT_QUANT,)
+
+
 def _bare_adapter(path: Path) -> Source:
     _check_adapter(path)
     config = json.loads((path / ADAPTER_CONFIG).read_text(encoding="utf-8"))
@@ -104,12 +115,17 @@ def adapter_verdicts(
 def _recorded_verdicts(
     source: Source, slice_name: str, examples: Sequence[Example]
 ) -> dict[str, int | None] | None:
+    """None unless the run was evaluated to the end, on these rows and with its own prompt."""
     if source.run is None:
         return None
-    results = source.run.evaluation(slice_name, SCORE) / "results.jsonl"
-    if not results.is_file():
+    folder = source.run.evaluation(slice_name, SCORE)
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
-    judged = {row.id: row for row in read_judgements(results)}
+    if summary.get("prompt", {}).get("sha256") != source.prompt.sha256:
+        return None
+    judged = {row.id: row for row in read_judgements(folder / "results.jsonl")}
     for example in examples:
         if example.id not in judged or judged[example.id].gold != example.answer:
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ def compare(
     examples: Sequence[Example],
     prompt: Prompt,
     adapter_verdicts: Mapping[str, int | None],
-    advance: Any = None,
+    advance: Callable[[int], None] | None = None,
 ) -> Check:
     """The GGUF's verdicts on the examples, against the adapter's (by id) and the labels.
 
@@ -99,9 +99,10 @@ def verify(
     examples: Sequence[Example],
     prompt: Prompt,
     adapter_verdicts: Mapping[str, int | None],
-    advance: Any = None,
+    advance: Callable[[int], None] | None = None,
+    threads: int | None = None,
 ) -> Check:
     """Open a GGUF and check it as `check_tokens` and `compare` do. Raises PengadilError."""
-    with LlamaCppJudge(gguf) as judge:
+    with LlamaCppJudge(gguf, threads=threads) as judge:
         check_tokens(judge, tokenizer, examples, prompt)
         return compare(judge, examples, prompt, adapter_verdicts, advance)

@@ -139,13 +139,24 @@ class LlamaCppJudge:
         check_lengths(prompts, examples, self._room(prompt, mode), self.context)
         # Sorted by their ids, rows with the same beginning stand side by side.
         order = sorted(range(len(examples)), key=prompts.__getitem__)
-        return (
-            [
+        return self._batches(examples, prompts, order, prompt, mode)
+
+    def _batches(
+        self,
+        examples: Sequence[Example],
+        prompts: Sequence[list[int]],
+        order: Sequence[int],
+        prompt: Prompt,
+        mode: str,
+    ) -> Iterator[list[Judgement]]:
+        for start in range(0, len(order), BATCH_ROWS):
+            # Kept keys and values change the last digits of a probability: each batch begins
+            # without any, so that work taken up again gives the same figures.
+            self._held = []
+            yield [
                 self._judge_row(examples[row], prompts[row], prompt, mode)
                 for row in order[start : start + BATCH_ROWS]
             ]
-            for start in range(0, len(order), BATCH_ROWS)
-        )
 
     @cached_property
     def quantisation(self) -> str:
@@ -179,7 +190,7 @@ class LlamaCppJudge:
             )
         return Encoder(
             encode=lambda text: llama.tokenize(text.encode(), add_bos=False, special=True),
-            decode=lambda ids: llama.detokenize(ids).decode(errors="replace"),
+            decode=self._text,
             template=template,
             bos=self._token_text(llama.token_bos()),
             eos=self._token_text(llama.token_eos()),
@@ -221,9 +232,9 @@ class LlamaCppJudge:
             gold=example.answer,
             verdict=verdict,
             rule=rule,
-            probability=probability,
+            probability=None if probability is None else round(probability, 6),
             raw=raw,
-            seconds=time.perf_counter() - started,
+            seconds=round(time.perf_counter() - started, 6),
             language=example.language,
             source=example.source,
             group=example.group,

@@ -21,8 +21,9 @@ RUNS = Path("runs")
 def open_judge(model: str, revision: str = "", **settings: Any) -> Judge:
     """The judge of a run folder, a .gguf file, a model folder, a hub name or the packaged model.
 
-    `revision` is a hub's commit or tag; `settings` go to the judge's own constructor. Raises PengadilError when there is no such
-    model, when a run has not finished, and when its base model is no longer the one it trained.
+    `revision` is a hub's commit or tag; `settings` go to the judge's own constructor. Raises
+    PengadilError when there is no such model, when a run has not finished, and when its base
+    model is no longer the one it trained.
     """
     path = Path(model)
     if is_run(path):

@@ -1,9 +1,8 @@
 """Rows that begin alike are computed once: a batch of rows to tensors for the portable engine.
 
 The rows of one document share instruction and document, often three quarters of their tokens. A
-bundle is that shared beginning followed by each row's own end; positions and the attention mask
-let each end see the beginning and itself, nothing else. Losses and gradients are those of the
-rows computed one by one.
+bundle is that shared beginning followed by each row's own end. `attention.py` lets each end see the
+beginning and itself, nothing else, so losses and gradients are those of the rows one by one.
 """
 
 from __future__ import annotations
@@ -11,95 +10,78 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pengadil.training.rows import IGNORED, TrainingRow
 
 if TYPE_CHECKING:
     from torch import Tensor, dtype
 
-SHARED = 0  # the segment of the beginning; the ends are 1, 2, ...
-PADDING = -1
-
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One sequence that holds several rows; all lists have the same length.
+    """Rows of one document: the first `shared` tokens of each are the same."""
 
-    `predicts` is the label of the token that follows a position in its row, and `weights` that
-    label's weight: a position at the end of the beginning is followed by several tokens, so
-    each end carries a copy of the beginning's last token as its own first.
+    rows: list[TrainingRow]
+    shared: int
+
+
+def bundle(rows: Sequence[TrainingRow]) -> list[Bundle]:
+    """Neighbouring rows of one group together, in order."""
+    grouped = [list(group) for _, group in groupby(rows, key=lambda row: row.group)]
+    return [Bundle(group, _shared(group)) for group in grouped]
+
+
+def _shared(rows: Sequence[TrainingRow]) -> int:
+    """How many tokens all rows begin with, short of the last token before any label.
+
+    That token predicts the label, which differs from row to row, so each row keeps its own copy.
     """
-
-    ids: list[int]
-    positions: list[int]
-    segments: list[int]
-    predicts: list[int]
-    weights: list[float]
-
-
-def bundle(rows: Sequence[TrainingRow]) -> Bundle:
-    """The rows as one sequence. A single row stays as it is."""
-    shared = max(0, _common_prefix(rows) - 1) if len(rows) > 1 else 0
-    first = rows[0]
-    made = Bundle(
-        ids=first.ids[:shared],
-        positions=list(range(shared)),
-        segments=[SHARED] * shared,
-        predicts=[IGNORED] * shared,
-        weights=[0.0] * shared,
-    )
-    for number, row in enumerate(rows, start=1):
-        length = len(row.ids)
-        made.ids.extend(row.ids[shared:])
-        made.positions.extend(range(shared, length))
-        made.segments.extend([number] * (length - shared))
-        made.predicts.extend([*row.labels[shared + 1 :], IGNORED])
-        made.weights.extend([*row.weights[shared + 1 :], 0.0])
-    return made
-
-
-def _common_prefix(rows: Sequence[TrainingRow]) -> int:
-    """How many tokens all prompts begin with: labels are never shared."""
-    prompts = min(next(i for i, label in enumerate(r.labels) if label != IGNORED) for r in rows)
-    for index in range(prompts):
+    if len(rows) == 1:
+        return 0
+    labelled = min(next(i for i, label in enumerate(r.labels) if label != IGNORED) for r in rows)
+    for index in range(labelled - 1):
         if len({row.ids[index] for row in rows}) > 1:
             return index
-    return prompts
+    return labelled - 1
 
 
 def collate(rows: Sequence[TrainingRow], pad_id: int, number_format: dtype) -> dict[str, Tensor]:
     """A batch of rows as tensors.
 
-    Neighbours of one group are bundled. Shapes, with B bundles of at most T tokens: `input_ids`,
-    `position_ids`, `labels` (B, T), already shifted: the label at a position is the next token;
-    `loss_weights` (B, T) float32; `attention_mask` (B, 1, T, T) of `number_format`, 0 where a
-    token may look and the format's least number where it may not.
+    With B bundles of at most N rows, beginnings of at most P tokens and ends of at most L, each
+    padded on its right, T = P + N * L: `input_ids`, `position_ids`, `labels` (B, T), already
+    shifted: the label at a position is the token after it; `loss_weights` (B, T) float32;
+    `attention_mask` (B, 1, N, P) of `number_format`: 0 at the beginning's tokens and the format's
+    least number at its padding. Its shape tells the attention where the beginning stops and how
+    many ends follow.
     """
     import torch
 
-    bundles = [bundle(list(group)) for _, group in groupby(rows, key=lambda row: row.group)]
-    size = (len(bundles), max(len(made.ids) for made in bundles))
-    ids = torch.full(size, pad_id)
-    positions = torch.zeros(size, dtype=torch.long)
-    segments = torch.full(size, PADDING)
-    labels = torch.full(size, IGNORED)
-    weights = torch.zeros(size)
-    for index, made in enumerate(bundles):
-        length = len(made.ids)
-        ids[index, :length] = torch.tensor(made.ids)
-        positions[index, :length] = torch.tensor(made.positions)
-        segments[index, :length] = torch.tensor(made.segments)
-        labels[index, :length] = torch.tensor(made.predicts)
-        weights[index, :length] = torch.tensor(made.weights)
-    seen = (segments[:, :, None] == segments[:, None, :]) | (segments[:, None, :] == SHARED)
-    seen &= torch.ones(size[1], size[1], dtype=torch.bool).tril()
-    mask = torch.zeros(seen.shape, dtype=number_format)
-    mask.masked_fill_(~seen, torch.finfo(number_format).min)
-    return {
-        "input_ids": ids,
-        "position_ids": positions,
-        "attention_mask": mask[:, None],
-        "labels": labels,
-        "loss_weights": weights,
+    bundles = bundle(rows)
+    start = max(made.shared for made in bundles)
+    count = max(len(made.rows) for made in bundles)
+    length = max(len(row.ids) - made.shared for made in bundles for row in made.rows)
+    size = (len(bundles), start + count * length)
+    batch: dict[str, Any] = {
+        "input_ids": torch.full(size, pad_id),
+        "position_ids": torch.zeros(size, dtype=torch.long),
+        "labels": torch.full(size, IGNORED),
+        "loss_weights": torch.zeros(size),
     }
+    mask = torch.zeros(len(bundles), 1, count, start, dtype=number_format)
+    for index, made in enumerate(bundles):
+        shared = made.shared
+        mask[index, :, :, shared:] = torch.finfo(number_format).min
+        batch["input_ids"][index, :shared] = torch.tensor(made.rows[0].ids[:shared])
+        batch["position_ids"][index, :shared] = torch.arange(shared)
+        for number, row in enumerate(made.rows):
+            own = len(row.ids) - shared
+            place = slice(start + number * length, start + number * length + own)
+            batch["input_ids"][index, place] = torch.tensor(row.ids[shared:])
+            batch["position_ids"][index, place] = torch.arange(shared, shared + own)
+            # The last token of a row predicts nothing.
+            shifted = slice(place.start, place.stop - 1)
+            batch["labels"][index, shifted] = torch.tensor(row.labels[shared + 1 :])
+            batch["loss_weights"][index, shifted] = torch.tensor(row.weights[shared + 1 :])
+    return {**batch, "attention_mask": mask}

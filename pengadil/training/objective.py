@@ -1,4 +1,7 @@
-"""The model as the trainer sees it: a batch of bundled rows in, a loss out."""
+"""The model as the trainer sees it: a batch of bundled rows in, a loss out.
+
+Imported only when training starts, since it needs torch to define its class.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, linear
 
+from pengadil.training.linear_loss import LinearCrossEntropy
 from pengadil.training.rows import IGNORED
 
 
@@ -33,36 +37,41 @@ class Objective(nn.Module):
         labels: Tensor,
         loss_weights: Tensor,
     ) -> dict[str, Tensor]:
-        """`loss`: weighted cross-entropies, summed; `hits`: how many labels were the likeliest.
+        """`loss`: weighted cross-entropies, summed; `hits`: the weight of the labels met.
 
         Shapes as `bundles.collate` makes them. The caller divides by the step's sum of weights,
         so that the size of a micro-batch changes nothing.
         """
-        device = input_ids.device.type
         causal = self.adapted.get_base_model()
-        with torch.autocast(device, self.dtype, enabled=self.dtype != torch.float32):
+        enabled = self.dtype != torch.float32
+        with torch.autocast(input_ids.device.type, self.dtype, enabled=enabled):
             hidden = causal.base_model(
                 input_ids=input_ids,
                 position_ids=position_ids,
                 attention_mask=attention_mask,
                 use_cache=False,
             ).last_hidden_state
-            kept = labels != IGNORED
-            hidden, targets, weights = hidden[kept], labels[kept], loss_weights[kept]
-            logits = self._logits(causal, hidden).float()
-        if self.verdicts:
-            targets = (targets == self.verdicts[1]).long()
-        losses = cross_entropy(logits, targets, reduction="none")
-        hits = (logits.argmax(dim=-1) == targets).float()
-        return {"loss": (losses * weights).sum(), "hits": (hits * weights).sum().detach()}
+        kept = labels != IGNORED
+        loss, hits = self._loss(causal, hidden[kept], labels[kept], loss_weights[kept])
+        return {"loss": loss, "hits": (hits * loss_weights[kept]).sum().detach()}
 
-    def _logits(self, causal: Any, hidden: Tensor) -> Tensor:
+    def _loss(
+        self, causal: Any, hidden: Tensor, targets: Tensor, weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
         head = causal.get_output_embeddings()
-        if self.verdicts:
-            bias = head.bias[list(self.verdicts)] if head.bias is not None else None
-            logits = nn.functional.linear(hidden, head.weight[list(self.verdicts)], bias)
-        else:
-            logits = head(hidden)
         # Gemma 2 bounds its logits in its own forward, which is not called here.
         cap = getattr(causal.config, "final_logit_softcapping", None)
-        return torch.tanh(logits / cap) * cap if cap else logits
+        if self.verdicts is None and cap is None and head.bias is None:
+            hidden = hidden.to(head.weight.dtype)
+            loss, hits = LinearCrossEntropy.apply(hidden, head.weight, targets, weights)
+            return loss, hits
+        weight, bias = head.weight, head.bias
+        if self.verdicts:
+            weight = weight[list(self.verdicts)]
+            bias = None if bias is None else bias[list(self.verdicts)]
+            targets = (targets == self.verdicts[1]).long()
+        logits = linear(hidden.to(weight.dtype), weight, bias).float()
+        if cap:
+            logits = torch.tanh(logits / cap) * cap
+        losses = cross_entropy(logits, targets, reduction="none")
+        return (losses * weights).sum(), (logits.argmax(dim=-1) == targets).float()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pengadil.hardware import Choice, Hardware
 from pengadil.loading import load_causal, quiet
 from pengadil.recipe import Recipe
 from pengadil.tokens import VerdictTokens
+from pengadil.training.attention import use_bundles
 from pengadil.training.bundles import collate
 from pengadil.training.checkpoints import mark_complete, newest_complete
 from pengadil.training.rows import TrainingRow
@@ -56,6 +58,7 @@ def train_portable(
     from transformers import set_seed
 
     set_seed(recipe.train.seed)
+    keep_freed_memory()
     causal = load_causal(
         model_folder, choice.dtype, choice.attention, hardware.device, recipe.model.load_in_4bit
     )
@@ -74,6 +77,22 @@ def train_portable(
     return int(trainer.state.global_step)
 
 
+def keep_freed_memory() -> None:
+    """Tell glibc to keep large freed blocks: given back, each step would fetch them page by page.
+
+    Elsewhere than on Linux with glibc nothing is done.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    trim_threshold, mmap_threshold = -1, -3  # mallopt(3)
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(mmap_threshold, 2**30)
+        libc.mallopt(trim_threshold, 2**31 - 1)
+
+
 @contextlib.contextmanager
 def quiet_warnings() -> Any:
     """Silence notices of the libraries that a user can do nothing about."""
@@ -89,6 +108,7 @@ def save_adapter(adapted: Any, folder: Path) -> None:
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     adapted.save_pretrained(part, safe_serialization=True)
+    (part / "README.md").unlink(missing_ok=True)  # peft's form, with nothing filled in
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
 
@@ -98,6 +118,7 @@ def _add_adapter(causal: Any, recipe: Recipe) -> Any:
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
     causal.config.use_cache = False
+    use_bundles(causal)
     if recipe.model.load_in_4bit:
         causal = prepare_model_for_kbit_training(
             causal, use_gradient_checkpointing=torch.cuda.is_available()
@@ -117,6 +138,8 @@ def _add_adapter(causal: Any, recipe: Recipe) -> Any:
         raise PengadilError(
             f"lora.targets = {targets}", str(error).split("\n", 1)[0], "Use all-linear."
         ) from None
+    # A reader of the adapter finds its base by name, not in this machine's cache.
+    adapted.peft_config["default"].base_model_name_or_path = recipe.model.name
     for parameter in adapted.parameters():
         if parameter.requires_grad:  # small steps are lost in a 16-bit weight
             parameter.data = parameter.data.float()
