@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pengadil.errors import PengadilError, run_script
+from pengadil.errors import run_script
 
 if TYPE_CHECKING:
     from pengadil.data.slices import Slice
@@ -32,12 +32,12 @@ def make_parser() -> argparse.ArgumentParser:
 
     listed = "\n".join(f"  --{name:<28} {setting.help}" for name, setting in settings().items())
     parser = argparse.ArgumentParser(
+        usage="%(prog)s [RECIPE] [--FIELD VALUE ...] [options]",
         description=__doc__,
         epilog=f"fields of a recipe:\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("recipe", metavar="RECIPE", nargs="?", help="a name or a TOML file")
     parser.add_argument("--dry-run", action="store_true", help="print recipe and plan, then stop")
     parser.add_argument(
         "--fresh", action="store_true", help="start anew even if an unfinished run could go on"
@@ -50,10 +50,10 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options, overrides = make_parser().parse_known_args(arguments)
-    name = options.recipe
-    if name is not None and name.startswith("-"):
-        raise PengadilError(name, "not a recipe", "Give the recipe first, then its fields.")
+    options, words = make_parser().parse_known_args(arguments)
+    # As an argument of its own, RECIPE would take the value of a field that stands before it.
+    named = bool(words) and not words[0].startswith("-")
+    name, overrides = (words[0], words[1:]) if named else (None, words)
 
     from pengadil.data.slices import load_slice
     from pengadil.export.quantise import check_quants

@@ -7,23 +7,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from helpers_runs import make_tiny_base, make_tiny_run, write_evaluation
+from helpers_exports import QUANTS, ROWS, Made, copy_of_run, named, tiny_export
 
 import pengadil.export.gguf as steps
 from pengadil.data.bundled import EASY, load_bundled
 from pengadil.errors import PengadilError
-from pengadil.export import QUANTISATIONS, Exported, check_quants, export_gguf, recipe_quants
-from pengadil.export.convert import convert
-from pengadil.export.merge import measure, merge
-from pengadil.export.quantise import quantise
+from pengadil.export import check_quants, export_gguf
 from pengadil.export.source import adapter_verdicts, open_source
-from pengadil.export.space import BESIDE_WEIGHTS, parts, peak
 from pengadil.export.verify import check_tokens, compare
 from pengadil.judges.llamacpp import LlamaCppJudge
 from pengadil.judges.opening import judge_prompt, open_judge
@@ -31,12 +26,10 @@ from pengadil.loading import load_tokenizer
 from pengadil.models import file_sha256
 from pengadil.prompts import load_prompt
 from pengadil.records import Example
-from pengadil.runs import TRAINING, Run
+from pengadil.runs import Run
 
 ROOT = Path(__file__).parent.parent
-ROWS = 24
 PROMPT = load_prompt("verdict")
-QUANTS = ("q8_0", "f16")
 # Signs that templates, JSON, placeholders or tokenizers may stumble over.
 ODD_TEXTS = [
     'Kata {"consistency": 1} dan {{ nama }} {% if x %} dalam dokumen.',
@@ -52,35 +45,14 @@ ODD_TEXTS = [
 ]
 
 
-class Made(NamedTuple):
-    """A run, and the files that were exported from it."""
-
-    run: Run
-    files: list[Exported]
-    steps: list[str]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    run = make_tiny_run(tmp_path_factory.mktemp("export"))
-    write_evaluation(run, EASY, load_bundled(EASY, "test"))
-    heard: list[str] = []
-    files = export_gguf(
-        run.folder, ("Q8_0", "f16"), verify_rows=ROWS, progress=named(heard), threads=1
-    )
-    return Made(run, files, heard)
-
-
-def named(heard: list[str]) -> Callable[[str, int, int], None]:
-    """A `progress` that notes each step's name once."""
-    return lambda step, done, total: heard.append(step) if step not in heard else None
+@pytest.fixture
+def made() -> Made:
+    return tiny_export()
 
 
 @pytest.fixture
-def fresh(made: Made, tmp_path: Path) -> Run:
-    """A copy of the run, without exports."""
-    shutil.copytree(made.run.folder, tmp_path / "tiny", ignore=shutil.ignore_patterns("gguf"))
-    return Run(tmp_path / "tiny")
+def fresh(tmp_path: Path) -> Run:
+    return copy_of_run(tmp_path / "tiny")
 
 
 @pytest.fixture
@@ -151,7 +123,7 @@ def test_token_ids_equal_the_tokenizers_on_odd_rows(made: Made, quant: str) -> N
 def test_other_tokens_are_refused(made: Made) -> None:
     with LlamaCppJudge(made.files[0].file, threads=1) as judge:
         tokenizer = load_tokenizer(made.run.adapter)
-        tokenizer.chat_template = tokenizer.chat_template.replace("user", "User") + " "
+        tokenizer.chat_template = tokenizer.chat_template.replace("assistant", "Assistant")
         with pytest.raises(PengadilError, match=r"10 of 10 rows have other token ids"):
             check_tokens(judge, tokenizer, odd_examples(), PROMPT)
         tokenizer = load_tokenizer(made.run.adapter)
@@ -246,7 +218,7 @@ def test_a_file_that_fails_verification_is_not_put_in_place(
 ) -> None:
     def tampered(folder: Path) -> Any:
         tokenizer = load_tokenizer(folder)
-        tokenizer.chat_template = tokenizer.chat_template.replace("user", "User")
+        tokenizer.chat_template = tokenizer.chat_template.replace("assistant", "Assistant")
         return tokenizer
 
     monkeypatch.setattr(steps, "load_tokenizer", tampered)
@@ -262,25 +234,6 @@ def test_without_an_evaluation_the_adapter_is_judged(fresh: Run) -> None:
     assert file.agreeing >= 7
 
 
-def test_an_evaluation_with_another_prompt_is_not_taken(
-    fresh: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class FakeJudge:
-        @staticmethod
-        def open(*_: object, **__: object) -> Any:
-            raise RuntimeError("judged anew")
-
-    import pengadil.judges.transformers_judge as judges
-
-    monkeypatch.setattr(judges, "TransformersJudge", FakeJudge)
-    summary = fresh.evaluation(EASY, "score") / "summary.json"
-    examples = load_bundled(EASY, "test", 2)
-    assert len(adapter_verdicts(open_source(fresh.folder), EASY, examples, lambda _: None)) == 2
-    summary.write_text('{"prompt": {"sha256": "other"}}', encoding="utf-8")
-    with pytest.raises(RuntimeError, match="judged anew"):
-        adapter_verdicts(open_source(fresh.folder), EASY, examples, lambda _: None)
-
-
 def test_an_exported_file_is_judged_with_its_runs_prompt(made: Made) -> None:
     judge = open_judge(str(made.files[0].file), threads=1)
     assert judge.describe()["quantisation"] == "q8_0"
@@ -294,66 +247,12 @@ def test_a_folder_holds_the_files_of_one_run(fresh: Run, made: Made, tmp_path: P
         export_gguf(other, ["f16"], out=made.run.folder / "gguf")
 
 
-def test_a_run_its_adapter_or_an_adapter_alone_can_be_named(
-    made: Made, fresh: Run, tmp_path: Path
-) -> None:
-    assert open_source(made.run.adapter).run == Run(made.run.folder.resolve())
-    alone = shutil.copytree(fresh.adapter, tmp_path / "sendiri")
-    source = open_source(alone)
-    assert (source.name, source.run, source.prompt) == ("sendiri", None, PROMPT)
-    assert str(source.base.folder) == made.run.facts()["base"]["name"]
-    assert recipe_quants(made.run.folder) == ("q8_0",)
-    assert recipe_quants(alone) == ("q8_0",)
-
-
-def test_a_run_that_cannot_be_exported_is_refused(fresh: Run, tmp_path: Path) -> None:
-    with pytest.raises(PengadilError, match="no such run folder"):
-        export_gguf(tmp_path / "none", ["q8_0"])
-    with pytest.raises(PengadilError, match="nothing would be verified"):
-        export_gguf(fresh.folder, ["q8_0"], verify_rows=0)
-    facts = fresh.facts()
-    fresh.write_facts({**facts, "base": {**facts["base"], "revision": "config 000000000000"}})
-    with pytest.raises(PengadilError, match=r"is now config .*, not config 000000000000"):
-        export_gguf(fresh.folder, ["q8_0"])
-    fresh.write_facts(facts)
-    (fresh.adapter / "tokenizer.json").unlink()
-    with pytest.raises(PengadilError, match=r"no tokenizer\.json in it"):
-        export_gguf(fresh.folder, ["q8_0"])
-    fresh.write_facts({**facts, "status": TRAINING})
-    with pytest.raises(PengadilError, match="has not finished"):
-        export_gguf(fresh.folder, ["q8_0"])
-
-
 def test_an_unknown_quantisation_is_the_first_thing_told(tmp_path: Path) -> None:
     with pytest.raises(PengadilError, match=r"'q8_1': no such quantisation.*Did you mean q8_0"):
         export_gguf(tmp_path / "no such run", ["f16", "q8_1"])
     with pytest.raises(PengadilError, match="Give one, such as q8_0"):
         check_quants([])
     assert check_quants([" Q4_K_M", "q8_0", "q8_0"]) == ["q4_k_m", "q8_0"]
-
-
-def test_quantisations_have_llama_cpps_numbers() -> None:
-    import llama_cpp
-
-    for name, quantisation in QUANTISATIONS.items():
-        assert getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{name.upper()}") == quantisation.number
-
-
-def test_every_quantisation_can_be_made_within_its_estimate(made: Made, tmp_path: Path) -> None:
-    size = measure(open_source(made.run.folder).base.folder)
-    expected = parts(size, list(QUANTISATIONS))
-    for quant in QUANTISATIONS:
-        made_file = tmp_path / f"{quant}.gguf"
-        quantise(made.files[1].file, made_file, quant, threads=1)
-        assert made_file.stat().st_size - BESIDE_WEIGHTS < expected[quant] - BESIDE_WEIGHTS * 0.85
-        made_file.unlink()
-
-
-def test_quantising_what_is_no_model_is_refused(tmp_path: Path) -> None:
-    broken = tmp_path / "broken.gguf"
-    broken.write_bytes(b"GGUF and no more")
-    with pytest.raises(PengadilError, match="could not quantise it"):
-        quantise(broken, tmp_path / "out.gguf", "q8_0")
 
 
 def test_a_missing_converter_is_told_with_its_command(
@@ -390,82 +289,6 @@ def test_too_little_space_is_told_before_any_work(
     for part in ("merged model 22 MB", "f16 22 MB", "q8_0 ", "20 MB are free", "--out"):
         assert part in str(caught.value)
     assert names_in(fresh.folder / "gguf") == []
-
-
-def test_the_peak_counts_the_merged_model_only_until_it_is_converted() -> None:
-    needed = {"merged model": 100, "f16": 100, "q8_0": 50}
-    assert peak(needed) == 200
-    assert peak({**needed, "bf16": 100}) == 250
-
-
-def test_merging_adds_the_adapter_and_rounds_once(made: Made, tmp_path: Path) -> None:
-    import torch
-    from safetensors.torch import load_file
-
-    source = open_source(made.run.folder)
-    merge(source.base.folder, source.adapter, tmp_path)
-    name = "model.layers.1.mlp.up_proj"
-    base = load_file(source.base.folder / "model.safetensors")[f"{name}.weight"].double()
-    adapter = load_file(source.adapter / "adapter_model.safetensors")
-    up, down = (
-        adapter[f"base_model.model.{name}.lora_{part}.weight"].double() for part in ("B", "A")
-    )
-    exact = base + (8 / 4) * up @ down
-    merged = load_file(tmp_path / "model.safetensors")[f"{name}.weight"]
-    assert merged.dtype == torch.float16
-    # Half a step of float16, whose mantissa has ten bits, and float32's own rounding.
-    assert ((merged.double() - exact).abs() <= exact.abs() * 2**-11 + 1e-6).all()
-    assert not torch.equal(merged.double(), base)
-    for file in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
-        assert (tmp_path / file).read_bytes() == (source.adapter / file).read_bytes()
-
-
-def test_a_diverged_adapter_is_refused(fresh: Run, tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    weights = fresh.adapter / "adapter_model.safetensors"
-    tensors = load_file(weights)
-    next(iter(tensors.values()))[0] = float("nan")
-    save_file(tensors, weights)
-    with pytest.raises(PengadilError, match="number that float16 cannot"):
-        merge(open_source(fresh.folder).base.folder, fresh.adapter, tmp_path / "merged")
-    assert not (tmp_path / "merged").exists()
-
-
-def test_a_base_of_another_size_is_refused(made: Made, tmp_path: Path) -> None:
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    config = AutoConfig.from_pretrained(open_source(made.run.folder).base.folder)
-    config.update({"intermediate_size": 96})
-    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "other")
-    with pytest.raises(PengadilError, match="it does not fit the base"):
-        merge(tmp_path / "other", made.run.adapter, tmp_path / "merged")
-
-
-def test_a_models_size_is_read_from_its_files(made: Made, tmp_path: Path) -> None:
-    from transformers import AutoModelForCausalLM
-
-    base = open_source(made.run.folder).base.folder
-    model = AutoModelForCausalLM.from_pretrained(base)
-    size = measure(base)
-    assert size.parameters == model.num_parameters()
-    assert size.embeddings == model.get_input_embeddings().weight.numel()
-    assert size.hidden == 64
-    quantised = shutil.copytree(base, tmp_path / "quantised")
-    config = json.loads((quantised / "config.json").read_text(encoding="utf-8"))
-    text = json.dumps({**config, "quantization_config": {"quant_method": "bitsandbytes"}})
-    (quantised / "config.json").write_text(text, encoding="utf-8")
-    with pytest.raises(PengadilError, match="quantised already"):
-        measure(quantised)
-
-
-def test_a_model_that_the_converter_does_not_know_is_told_in_one_line(tmp_path: Path) -> None:
-    model = tmp_path / "model"
-    model.mkdir()
-    (model / "config.json").write_text('{"architectures": ["AnehModel"]}', encoding="utf-8")
-    with pytest.raises(PengadilError, match=r"the GGUF converter failed \(.*AnehModel") as caught:
-        convert(model, tmp_path / "out.gguf", "aneh", tmp_path / "convert.log")
-    assert "\n" not in str(caught.value)
 
 
 def script(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -526,15 +349,3 @@ def test_the_script_tells_its_steps(
     for step in ("merge", "convert", "quantise q8_0", "verify q8_0"):
         assert f"{step} ..." in err
         assert f"{step}: " in err
-
-
-def test_another_architecture_of_base_keeps_its_seed(tmp_path: Path) -> None:
-    first, second = (make_tiny_base(tmp_path / name) for name in ("a", "b"))
-    assert file_sha256(first / "model.safetensors") == file_sha256(second / "model.safetensors")
-
-
-@pytest.fixture(autouse=True)
-def no_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nothing here may reach for the hub."""
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    yield

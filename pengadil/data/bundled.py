@@ -9,6 +9,9 @@ hand and only ever tested on.
 - `contoh-sederhana` (middle): two subjects with the same kinds of fact, paraphrased; half of the
   contradictions borrow the other subject's value. A third of the test rows use sentence patterns
   that training never sees: group `corak-baharu`, against `corak-dikenal`.
+
+A row's `evidence` is the sentence that decides: the one with the claimed value, of whomever it is
+said, else the one that says what is true of the subject. Its `reasoning` is built on that sentence.
 """
 
 from __future__ import annotations
@@ -213,11 +216,15 @@ class _Writer:
         return next((f for f in facts if f.kind == fact.kind and f.value == value), fact)
 
     def reasoning(self, fact: Fact, value: str, evidence: Fact) -> str:
-        """The document's sentence, then of whom and what both speak, side by side; in Malay."""
+        """Of whom and what the statement speaks, then the document, and its sentence; in Malay.
+
+        The statement's value stands right before the document is consulted, so that a small model
+        finds the place by it, and what is to be compared stands side by side.
+        """
         same = evidence.subject == fact.subject and evidence.value == value
         return (
-            f"'{evidence.sentence}' Dokumen: {evidence.subject}, {evidence.value}. "
-            f"Pernyataan: {fact.subject}, {value}. {'Sama' if same else 'Berbeza'}."
+            f"Pernyataan: {fact.subject}, {value}. Dokumen: {evidence.subject}, {evidence.value}, "
+            f"'{evidence.sentence}' {'Sama' if same else 'Berbeza'}."
         )
 
     def _pattern(self, patterns: list[str]) -> str:

@@ -68,7 +68,9 @@ def merge(base: Path, adapter: Path, target: Path) -> None:
     does not belong to the base.
     """
     import torch
-    from peft import PeftModel
+
+    with quiet():  # what peft imports prints too
+        from peft import PeftModel
 
     model = load_causal(base, "float16", "eager", "cpu")
     try:

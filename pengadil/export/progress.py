@@ -82,7 +82,7 @@ def _lines(console: Console) -> Iterator[Progress]:
             end_step()
             step_now, began, written = step, now, now
             console.print(f"{step} ...")
-        elif total and now - written >= SECONDS_BETWEEN_LINES:
+        elif done < total and now - written >= SECONDS_BETWEEN_LINES:
             written = now
             left = (now - began) / max(1, done) * (total - done)
             console.print(f"{step}: {done}/{total} rows, ETA {left:.0f} s")

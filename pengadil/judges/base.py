@@ -32,7 +32,11 @@ class Judge(Protocol):
     def judge(
         self, examples: Sequence[Example], prompt: Prompt, mode: str
     ) -> Iterator[list[Judgement]]:
-        """Judge the examples. Raises PengadilError for a row longer than the context."""
+        """Judge the examples. Raises PengadilError for a row longer than the context.
+
+        Batches are cut one after the other from a stable sort of the examples, so that a judge
+        given the rest of a stopped evaluation makes the same batches and the same figures.
+        """
 
 
 def answer_tokens(prompt: Prompt) -> int:

@@ -37,6 +37,8 @@ class TransformersJudge:
     def open(model: LocalModel, adapter: Path | None = None) -> TransformersJudge:
         """Load a model, and its adapter and tokenizer from a run where one is given."""
         from peft import PeftModel
+        from safetensors import SafetensorError
+        from transformers import GenerationConfig
 
         from pengadil.hardware import choose, detect
 
@@ -45,6 +47,8 @@ class TransformersJudge:
         tokenizer = load_tokenizer(adapter or model.folder)
         in_4bit = hardware.device == "cuda" and _billions(model.folder) > 3
         causal = load_causal(model.folder, choice.dtype, choice.attention, hardware.device, in_4bit)
+        # A hub model may ask for sampling or a penalty on repeating; a judge is greedy.
+        causal.generation_config = GenerationConfig()
         about = {
             "kind": "transformers",
             "model": model.name,
@@ -59,7 +63,7 @@ class TransformersJudge:
             try:
                 with quiet():
                     causal = PeftModel.from_pretrained(causal, adapter)
-            except (OSError, ValueError, RuntimeError) as error:
+            except (OSError, ValueError, RuntimeError, SafetensorError) as error:
                 raise PengadilError(
                     str(adapter),
                     f"the adapter does not fit {model.name} ({str(error).splitlines()[0]})",
@@ -132,11 +136,17 @@ class TransformersJudge:
         causal = self._causal()
         hidden = causal.base_model(input_ids=ids, attention_mask=mask, use_cache=False)
         at_end = hidden.last_hidden_state[torch.arange(len(rows)), mask.sum(dim=1) - 1]
+        head = causal.get_output_embeddings()
         tokens = [self.encoder.verdict.zero, self.encoder.verdict.one]
-        # Logits only of the two tokens that are compared.
-        logits = torch.nn.functional.linear(
-            at_end, causal.get_output_embeddings().weight[tokens]
-        ).float()
+        # Logits only of the two tokens that are compared, in float32: a bfloat16 logit of 20 is
+        # exact to 0.1, and its rounding makes ties.
+        with torch.autocast(at_end.device.type, enabled=False):
+            logits = at_end.float() @ head.weight[tokens].float().T
+        if head.bias is not None:
+            logits = logits + head.bias[tokens].float()
+        # Gemma 2 bounds its logits in its own forward, which is not called here.
+        if cap := getattr(causal.config, "final_logit_softcapping", None):
+            logits = torch.tanh(logits / cap) * cap
         ones = torch.softmax(logits, dim=-1)[:, 1].tolist()
         return [_Answer(int(one > 0.5), rule, round(one, 6), "") for one in ones]
 
@@ -159,8 +169,7 @@ class TransformersJudge:
             cut = self._before_verdict(ids, opening)
             if cut is None:
                 closing = self.encoder.encode(REASONING_CLOSING)
-                ended = ids[: ids.index(self.encoder.eos_id)] if self.encoder.eos_id in ids else ids
-                continued.append(asked + ended + closing)
+                continued.append(asked + ids + closing)
                 rules.append("score_forced")
             else:
                 continued.append(asked + ids[:cut])

@@ -22,15 +22,16 @@ def newest_complete(folder: Path) -> Path | None:
     if not folder.is_dir():
         return None
     found = [path for path in folder.glob(f"{PREFIX}*") if path.name[len(PREFIX) :].isdigit()]
-    for path in sorted(found, key=_step, reverse=True):
+    for path in sorted(found, key=step_of, reverse=True):
         if _is_complete(path):
             return path
         shutil.rmtree(path, ignore_errors=True)
     return None
 
 
-def _step(path: Path) -> int:
-    return int(path.name[len(PREFIX) :])
+def step_of(checkpoint: Path | None) -> int:
+    """How many optimizer steps a checkpoint holds; 0 for none."""
+    return int(checkpoint.name[len(PREFIX) :]) if checkpoint else 0
 
 
 def _is_complete(checkpoint: Path) -> bool:

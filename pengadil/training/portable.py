@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -32,7 +34,7 @@ class Step:
     steps: int
     loss: float
     accuracy: float  # of the labelled tokens, weighted; with loss "verdict", of the verdicts
-    learning_rate: float
+    learning_rate: float  # the one this step was made with
     tokens: int  # of the rows, counted as if each were computed alone
 
 
@@ -41,6 +43,7 @@ def train_portable(
     model_folder: Path,
     rows: Sequence[TrainingRow],
     verdicts: VerdictTokens,
+    tokenizer: Any,
     pad_id: int,
     hardware: Hardware,
     choice: Choice,
@@ -48,10 +51,11 @@ def train_portable(
     adapter: Path,
     on_step: Callable[[Step], None],
 ) -> int:
-    """Train an adapter on the rows, in their order, and save it to `adapter`.
+    """Train an adapter on the rows, in their order, and save it with its tokenizer to `adapter`.
 
     Goes on from the newest whole checkpoint under `checkpoints`. Returns the number of optimizer
-    steps of the whole training. Raises PengadilError where the adapter does not fit the model.
+    steps of the whole training. Raises PengadilError where the adapter does not fit the model, and
+    when the loss is no longer a number.
     """
     import torch
     from peft.helpers import disable_input_dtype_casting
@@ -73,7 +77,7 @@ def train_portable(
         stack.enter_context(disable_input_dtype_casting(adapted))
         stack.enter_context(quiet_warnings())
         trainer.train(resume_from_checkpoint=str(start) if start else None)
-    save_adapter(adapted, adapter)
+    save_adapter(adapted, tokenizer, adapter)
     return int(trainer.state.global_step)
 
 
@@ -101,21 +105,24 @@ def quiet_warnings() -> Any:
         yield
 
 
-def save_adapter(adapted: Any, folder: Path) -> None:
-    """Write the adapter as safetensors so that the folder appears only when it is whole."""
-    import shutil
-
+def save_adapter(adapted: Any, tokenizer: Any, folder: Path) -> None:
+    """Write adapter (safetensors) and tokenizer; the folder appears only when it is whole."""
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
-    adapted.save_pretrained(part, safe_serialization=True)
-    (part / "README.md").unlink(missing_ok=True)  # peft's form, with nothing filled in
-    shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
+    try:
+        adapted.save_pretrained(part, safe_serialization=True)
+        (part / "README.md").unlink(missing_ok=True)  # peft's form, with nothing filled in
+        tokenizer.save_pretrained(part)
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _add_adapter(causal: Any, recipe: Recipe) -> Any:
     import torch
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    from peft.tuners.tuners_utils import BaseTunerLayer
 
     causal.config.use_cache = False
     use_bundles(causal)
@@ -138,6 +145,12 @@ def _add_adapter(causal: Any, recipe: Recipe) -> Any:
         raise PengadilError(
             f"lora.targets = {targets}", str(error).split("\n", 1)[0], "Use all-linear."
         ) from None
+    if isinstance(causal.get_output_embeddings(), BaseTunerLayer):
+        raise PengadilError(
+            f"lora.targets = {targets}",
+            "the output layer is among them, and the loss is computed with it as it was",
+            "Leave it out, or use all-linear.",
+        )
     # A reader of the adapter finds its base by name, not in this machine's cache.
     adapted.peft_config["default"].base_model_name_or_path = recipe.model.name
     for parameter in adapted.parameters():
@@ -168,6 +181,7 @@ def _make_trainer(
     settings = recipe.train
     micro = settings.micro_batch_size or settings.batch_size
     totals = {"hits": 0.0, "weight": 0.0, "loss": 0.0}
+    rate = 0.0
     lengths = [len(row.ids) for row in rows]
 
     class JudgeTrainer(Trainer):  # type: ignore[misc]
@@ -192,8 +206,18 @@ def _make_trainer(
             set_peft_model_state_dict(adapted, weights)
 
     class Reporter(TrainerCallback):  # type: ignore[misc]
+        def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            nonlocal rate  # when the step ends, the scheduler is already at the next one
+            rate = kwargs["lr_scheduler"].get_last_lr()[0]
+
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             weight = totals["weight"] or 1.0
+            if not math.isfinite(totals["loss"]):
+                raise PengadilError(
+                    f"step {state.global_step} of {state.max_steps}",
+                    "the loss is no longer a number",
+                    "Lower --train.learning_rate, or use --model.dtype float32.",
+                )
             done = min(state.global_step * settings.batch_size, len(rows))
             on_step(
                 Step(
@@ -201,7 +225,7 @@ def _make_trainer(
                     steps=state.max_steps,
                     loss=totals["loss"] / weight,
                     accuracy=totals["hits"] / weight,
-                    learning_rate=kwargs["lr_scheduler"].get_last_lr()[0],
+                    learning_rate=rate,
                     tokens=sum(lengths[:done]),
                 )
             )

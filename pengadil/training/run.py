@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -19,9 +21,10 @@ from pengadil.loading import load_tokenizer
 from pengadil.models import LocalModel, resolve_model
 from pengadil.prompts import Prompt, load_prompt
 from pengadil.recipe import Recipe, check_prompt
-from pengadil.records import Appender, Example
+from pengadil.records import Appender, Example, drop_cut_line, read_jsonl, write_whole
 from pengadil.runs import Run
 from pengadil.tokens import Encoder
+from pengadil.training.checkpoints import newest_complete, step_of
 from pengadil.training.portable import Step, train_portable
 from pengadil.training.rows import TrainingRow, make_rows, training_order
 
@@ -107,17 +110,23 @@ def make_plan(recipe: Recipe, tests: Sequence[Slice] = ()) -> Plan:
 
 
 def find_or_start(plan: Plan, folder: Path, fresh: bool = False) -> tuple[Run, bool]:
-    """The newest unfinished run of this recipe on this data, else a new one; and whether it is old.
+    """The newest unfinished run of this plan, else a new one; and whether it is old.
 
-    `fresh` always starts a new one.
+    Recipe, base model, prompt and data must be the same. `fresh` always starts a new one.
     """
+    planned = {
+        "recipe": plan.recipe.name,
+        "recipe_sha256": plan.recipe.sha256,
+        "base": {"name": plan.model.name, "revision": plan.model.revision},
+        "prompt": {"name": plan.prompt.name, "sha256": plan.prompt.sha256},
+        "data": plan.data_facts(),
+    }
     if not fresh:
         for path in sorted(folder.glob(f"{plan.recipe.name}-*"), reverse=True):
             run = Run(path)
-            if (path / "run.json").is_file():
+            with contextlib.suppress(PengadilError):  # no run, or one of another version
                 facts = run.facts()
-                same = facts["recipe_sha256"] == plan.recipe.sha256
-                if same and facts["data"] == plan.data_facts() and not facts["evaluated"]:
+                if not facts["evaluated"] and all(facts[key] == planned[key] for key in planned):
                     return run, True
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     run = Run(folder / f"{plan.recipe.name}-{stamp}")
@@ -131,11 +140,7 @@ def find_or_start(plan: Plan, folder: Path, fresh: bool = False) -> tuple[Run, b
         {
             "status": runs.TRAINING,
             "evaluated": False,
-            "recipe": plan.recipe.name,
-            "recipe_sha256": plan.recipe.sha256,
-            "base": {"name": plan.model.name, "revision": plan.model.revision},
-            "prompt": {"name": plan.prompt.name, "sha256": plan.prompt.sha256},
-            "data": plan.data_facts(),
+            **planned,
             "engine": asdict(plan.choice),
             "versions": versions(),
             "hardware": provenance(),
@@ -147,22 +152,28 @@ def find_or_start(plan: Plan, folder: Path, fresh: bool = False) -> tuple[Run, b
 
 
 def train(plan: Plan, run: Run, on_step: Callable[[Step], None]) -> None:
-    """Train the plan into the run folder; a run whose adapter is whole is left as it is.
+    """Train the plan into the run folder, and make `latest` point to it.
 
-    `run.json` says "finished" only when adapter and tokenizer are in place.
+    A run whose adapter is whole is not trained again. `run.json` says "finished" only when adapter
+    and tokenizer are in place; then the checkpoints, of no more use, are removed.
     """
-    facts = run.facts()
-    if facts["status"] == runs.FINISHED:
-        return
-    started, before = time.monotonic(), float(facts["seconds"])
+    if not run.finished:
+        _train(plan, run, on_step)
+    shutil.rmtree(run.checkpoints, ignore_errors=True)
+    runs.point_latest(run)
+
+
+def _train(plan: Plan, run: Run, on_step: Callable[[Step], None]) -> None:
+    started = time.monotonic()
+    before = _go_back(run.log, step_of(newest_complete(run.checkpoints)))
+
+    def seconds() -> float:
+        return round(before + time.monotonic() - started, 3)
 
     with Appender(run.log) as log:
 
         def record(step: Step) -> None:
-            seconds = round(before + time.monotonic() - started, 3)
-            log.add_text(json.dumps({**asdict(step), "seconds": seconds}))
-            if step.step % plan.recipe.train.save_every == 0:
-                run.write_facts({**facts, "seconds": seconds})
+            log.add_text(json.dumps({**asdict(step), "seconds": seconds()}))
             on_step(step)
 
         train_portable(
@@ -170,6 +181,7 @@ def train(plan: Plan, run: Run, on_step: Callable[[Step], None]) -> None:
             model_folder=plan.model.folder,
             rows=plan.rows,
             verdicts=plan.encoder.verdict,
+            tokenizer=plan.tokenizer,
             pad_id=_pad_id(plan),
             hardware=plan.hardware,
             choice=plan.choice,
@@ -177,10 +189,20 @@ def train(plan: Plan, run: Run, on_step: Callable[[Step], None]) -> None:
             adapter=run.adapter,
             on_step=record,
         )
-    plan.tokenizer.save_pretrained(run.adapter)
-    seconds = round(before + time.monotonic() - started, 3)
-    run.write_facts({**facts, "status": runs.FINISHED, "seconds": seconds})
-    runs.point_latest(run)
+    run.write_facts({**run.facts(), "status": runs.FINISHED, "seconds": seconds()})
+
+
+def _go_back(log: Path, steps: int) -> float:
+    """Keep the first `steps` steps of a log, those of the checkpoint; the seconds they took.
+
+    The steps after it are lost with a kill, and will be made and logged again.
+    """
+    if not log.exists():
+        return 0.0
+    drop_cut_line(log)
+    kept = [row for _, row in read_jsonl(log) if row["step"] <= steps]
+    write_whole(log, "".join(json.dumps(row) + "\n" for row in kept))
+    return float(kept[-1]["seconds"]) if kept else 0.0
 
 
 def _pad_id(plan: Plan) -> int:

@@ -1,0 +1,53 @@
+"""A tiny run and its GGUF files, made once for all tests that look at them."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from helpers_runs import make_tiny_run, write_evaluation
+
+from pengadil.data.bundled import EASY, load_bundled
+from pengadil.export import Exported, export_gguf
+from pengadil.runs import Run
+
+ROWS = 24
+QUANTS = ("q8_0", "f16")
+
+
+class Made(NamedTuple):
+    """A run, the files that were exported from it, and the steps that it took."""
+
+    run: Run
+    files: list[Exported]
+    steps: list[str]
+
+
+@cache
+def tiny_export() -> Made:
+    """The tiny run, evaluated and exported; look, but change nothing."""
+    folder = Path(tempfile.mkdtemp(prefix="pengadil-export-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    run = make_tiny_run(folder)
+    write_evaluation(run, EASY, load_bundled(EASY, "test"))
+    heard: list[str] = []
+    files = export_gguf(
+        run.folder, ("Q8_0", "f16"), verify_rows=ROWS, progress=named(heard), threads=1
+    )
+    return Made(run, files, heard)
+
+
+def copy_of_run(target: Path) -> Run:
+    """The tiny run in a folder of its own, without exports."""
+    shutil.copytree(tiny_export().run.folder, target, ignore=shutil.ignore_patterns("gguf"))
+    return Run(target)
+
+
+def named(heard: list[str]) -> Callable[[str, int, int], None]:
+    """A `progress` that notes each step's name once."""
+    return lambda step, *_: heard.append(step) if step not in heard else None
