@@ -55,10 +55,9 @@ OUTDATED = {
     "optim": "train.optimizer",
     "random_state": "train.seed",
     "save_steps": "train.save_every",
-    "evaluation_strategy": "data.validation, a source watched while training",
-    "eval_strategy": "data.validation, a source watched while training",
+    "evaluation_strategy": "evaluation.slices, judged before and after training",
+    "eval_strategy": "evaluation.slices, judged before and after training",
     "quantization_method": "export.quant",
-    "report_to": "tracking.wandb",
 }
 
 
@@ -88,9 +87,6 @@ class DataSettings:
     order: Literal["shuffled", "listed"] = field(
         default="shuffled",
         metadata=about("shuffled: all together; listed: a source after another, each shuffled"),
-    )
-    validation: str = field(
-        default="", metadata=about("a source whose loss is watched while training; empty: none")
     )
     prompt: str = field(default="verdict", metadata=about("a prompt's name or file"))
     max_length: int = field(
@@ -177,13 +173,6 @@ class ExportSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrackingSettings:
-    """What leaves the machine: nothing, unless asked."""
-
-    wandb: bool = field(default=False, metadata=about("send the training's log to W&B"))
-
-
-@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A whole recipe. `load_recipe` checks what it builds; built by hand it is not checked."""
 
@@ -196,7 +185,6 @@ class Recipe:
     train: TrainSettings
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
-    tracking: TrackingSettings = field(default_factory=TrackingSettings)
 
     def to_toml(self) -> str:
         """The recipe as TOML with every field written out; `load_recipe` reads it back equal."""
@@ -320,10 +308,8 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
     name = values.get("name")
     if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         yield f"name = {shown(name)} is not made of letters, digits, '.', '-' and '_'"
-    sources = {"data.validation": (values.get("data.validation", ""),)}
-    for setting, texts in {"data.train": values.get("data.train", ()), **sources}.items():
-        for text in texts:
-            try:
-                parse_source(text)
-            except PengadilError as error:
-                yield f"{setting}: {error.found} has {error.wrong}"
+    for text in values.get("data.train", ()):
+        try:
+            parse_source(text)
+        except PengadilError as error:
+            yield f"data.train: {error.found} has {error.wrong}"

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -37,22 +38,35 @@ def make_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     options = make_parser().parse_args(arguments)
 
+    from pengadil.hardware import detect
     from pengadil.judges.base import SCORE
     from pengadil.runs import open_run
 
     sys.stdout.reconfigure(errors="replace")
     started = time.monotonic()
-    step("scripts/train.py", "smoke")
+    # Without a GPU, smoke is what train.py takes by itself.
+    step("scripts/train.py", *(["smoke"] if detect().device == "cuda" else []))
     run = open_run(Path("runs/latest"))
-    step("scripts/export_gguf.py", str(run.folder), "--quant", options.quant)
-    gguf = run.folder / "gguf" / f"{run.folder.name}-{options.quant.upper()}.gguf"
-    judged = run.folder / "evaluation" / f"contoh-{SCORE}-{options.quant}"
-    step("eval/evaluate.py", str(gguf), "--slice", "contoh", "--out", str(judged))
-    step("scripts/judge.py", str(gguf), "--document", "-", "--statement", STATEMENT, text=DOCUMENT)
-    before = run.evaluation("contoh", SCORE, before=True)
-    tuned = run.evaluation("contoh", SCORE)
-    middle = run.evaluation("contoh-sederhana", SCORE)
-    show(before, tuned, middle, judged, time.monotonic() - started, run.facts()["seconds"])
+    judge, exported = run.folder, None
+    if find_spec("llama_cpp"):
+        step("scripts/export_gguf.py", str(run.folder), "--quant", options.quant)
+        judge = run.folder / "gguf" / f"{run.folder.name}-{options.quant.upper()}.gguf"
+        exported = run.folder / "evaluation" / f"contoh-{SCORE}-{options.quant}"
+        step("eval/evaluate.py", str(judge), "--slice", "contoh", "--out", str(exported))
+    else:
+        print("\nllama-cpp-python is not installed: the GGUF steps are left out. It needs a C++")
+        print("compiler and cmake; then: python -m pip install -r requirements-gguf.txt")
+    step("scripts/judge.py", str(judge), "--document", "-", "--statement", STATEMENT, text=DOCUMENT)
+    results = {
+        "base, contoh": run.evaluation("contoh", SCORE, before=True),
+        "tuned, contoh": run.evaluation("contoh", SCORE),
+        "tuned, contoh-sederhana": run.evaluation("contoh-sederhana", SCORE),
+        "tuned, contoh-sukar": run.evaluation("contoh-sukar", SCORE),
+    }
+    if exported:
+        results[f"GGUF {options.quant}, contoh"] = exported
+    show_table(results)
+    show_line(results, exported, time.monotonic() - started, run.facts()["seconds"])
 
 
 def step(*words: str, text: str | None = None) -> None:
@@ -74,30 +88,23 @@ def summary(folder: Path) -> dict[str, Any]:
     return loaded
 
 
-def show(
-    before: Path, tuned: Path, middle: Path, gguf: Path, seconds: float, training: float
-) -> None:
-    """The closing table, and the line that says it all."""
+def show_table(results: dict[str, Path]) -> None:
+    """A row for each results folder: accuracy with all that must stand beside it."""
     from rich.console import Console
     from rich.table import Table
 
-    from pengadil.records import read_judgements
     from pengadil.wording import p_text, percent
 
-    table = Table(title="\nwhat was measured", title_justify="left")
-    for name in ("judge", "slice", "n", "accuracy", "95 % interval", "majority", "word overlap"):
-        table.add_column(name)
-    table.add_column("McNemar against word overlap")
+    table = Table("judge and slice", title="\nwhat was measured", title_justify="left")
+    for name in ("n", "accuracy", "95 % interval", "majority", "word overlap", "McNemar, overlap"):
+        table.add_column(name, justify="right")
     table.add_column("unreadable", justify="right")
-    for judge, folder in (
-        ("base", before), ("tuned", tuned), ("tuned", middle), ("tuned, GGUF", gguf),
-    ):  # fmt: skip
+    for name, folder in results.items():
         found = summary(folder)
         scores, overlap = found["scores"], found["baselines"]["overlap"]
         low, high = (100 * end for end in scores["accuracy_interval"])
         table.add_row(
-            judge,
-            found["slice"]["name"],
+            name,
             str(scores["n"]),
             percent(scores["accuracy"]),
             f"{low:.1f}–{high:.1f}",
@@ -107,17 +114,29 @@ def show(
             str(scores["unreadable"]),
         )
     Console().print(table)
-    adapter = {row.id: row.verdict for row in read_judgements(tuned / "results.jsonl")}
-    rows = read_judgements(gguf / "results.jsonl")
-    same = sum(row.verdict == adapter[row.id] for row in rows)
-    base, after = summary(before)["scores"], summary(tuned)["scores"]
-    low, high = (100 * end for end in after["accuracy_interval"])
-    print(
-        f"contoh: base {percent(base['accuracy'])}, tuned {percent(after['accuracy'])} of "
-        f"{after['n']} (95 % interval {low:.1f}–{high:.1f}), {after['unreadable']} unreadable; "
-        f"the GGUF gives the same verdict on {same} of {len(rows)}; "
-        f"{seconds / 60:.1f} minutes, {training / 60:.1f} of them training"
+
+
+def show_line(
+    results: dict[str, Path], exported: Path | None, seconds: float, training: float
+) -> None:
+    """The line that says it all."""
+    from pengadil.records import read_judgements
+    from pengadil.wording import percent
+
+    base = summary(results["base, contoh"])["scores"]
+    tuned = summary(results["tuned, contoh"])["scores"]
+    low, high = (100 * end for end in tuned["accuracy_interval"])
+    line = (
+        f"contoh: base {percent(base['accuracy'])}, tuned {percent(tuned['accuracy'])} of "
+        f"{tuned['n']} (95 % interval {low:.1f}–{high:.1f}), {tuned['unreadable']} unreadable; "
     )
+    if exported:
+        adapter = read_judgements(results["tuned, contoh"] / "results.jsonl")
+        verdicts = {row.id: row.verdict for row in adapter}
+        rows = read_judgements(exported / "results.jsonl")
+        same = sum(row.verdict == verdicts[row.id] for row in rows)
+        line += f"the GGUF gives the same verdict on {same} of {len(rows)}; "
+    print(f"{line}{seconds / 60:.1f} minutes, {training / 60:.1f} of them training")
 
 
 if __name__ == "__main__":

@@ -73,6 +73,8 @@ def stop_at(step: int) -> Callable[[Step], None]:
 
     def on_step(made: Step) -> None:
         if made.step == step:
+            # A suite that was started in the background may have been told to ignore Ctrl-C.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.raise_signal(signal.SIGINT)
 
     return on_step

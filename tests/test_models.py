@@ -17,7 +17,7 @@ import pytest
 from pengadil import models
 from pengadil.errors import PengadilError
 from pengadil.loading import load_tokenizer
-from pengadil.models import PACKAGED, file_sha256, packaged_gguf, resolve_model
+from pengadil.models import PACKAGED, file_sha256, gguf_tokenizer, packaged_gguf, resolve_model
 
 AWKWARD = [
     "",
@@ -37,9 +37,11 @@ AWKWARD = [
 ]
 
 
-@pytest.fixture(scope="module")
-def tokenizer(small_model: Path) -> Any:
-    return load_tokenizer(small_model)
+@pytest.fixture(scope="module", params=["kept", "made anew"])
+def tokenizer(request: pytest.FixtureRequest, small_model: Path) -> Any:
+    if request.param == "kept":
+        return load_tokenizer(small_model)
+    return gguf_tokenizer(packaged_gguf())
 
 
 def test_the_packaged_model_is_an_ordinary_model_folder(small_model: Path) -> None:

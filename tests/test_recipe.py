@@ -88,7 +88,7 @@ def test_defaults_fill_what_the_file_leaves_out(least: str) -> None:
     assert recipe.train.epochs == 1.0
     assert recipe.lora.targets == "all-linear"
     assert recipe.evaluation.slices == ("contoh", "contoh-sederhana")
-    assert recipe.tracking.wandb is False
+    assert recipe.evaluation.before is True
 
 
 def test_a_recipe_cannot_be_changed(least: str) -> None:
@@ -97,14 +97,14 @@ def test_a_recipe_cannot_be_changed(least: str) -> None:
 
 
 def test_overrides_take_both_forms_and_every_type(least: str) -> None:
-    words = "--train.epochs 2 --lora.rank=16 --export.quant q8_0,q4_k_m --tracking.wandb true"
+    words = "--train.epochs 2 --lora.rank=16 --export.quant q8_0,q4_k_m --evaluation.before false"
     words += " --model.dtype bfloat16 --train.max-steps 7 --evaluation.slices= --train.seed=1"
     recipe = load_recipe(least, [*words.split(), "--train.seed", "3", "--description", "a = b"])
     assert recipe.train.epochs == 2.0
     assert isinstance(recipe.train.epochs, float)
     assert recipe.lora.rank == 16
     assert recipe.export.quant == ("q8_0", "q4_k_m")
-    assert recipe.tracking.wandb is True
+    assert recipe.evaluation.before is False
     assert recipe.model.dtype == "bfloat16"
     assert recipe.train.max_steps == 7
     assert recipe.evaluation.slices == ()
@@ -155,12 +155,12 @@ def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
         ("--train.epochs=two", "'two' is not a number"),
         ("--train.max_steps=1.0", "is not a whole number"),
         ("--lora.dropout=1", "is not below 1"),
-        ("--tracking.wandb=yes", "is not true or false"),
+        ("--evaluation.before=yes", "is not true or false"),
         ("--lora.targets=", "is too short a list"),
         ("--data.train=", "is too short a list"),
         ("--data.train=contoh,,b", "has an empty item"),
         ("--data.train=contoh:0", "no number of rows after the colon"),
-        ("--data.validation=contoh:x", "data.validation: 'contoh:x' has no number of rows"),
+        ("--data.train=contoh:x", "data.train: 'contoh:x' has no number of rows"),
         ("--model.name=", "is empty"),
         ("--name=../elsewhere", "is not made of letters"),
         ("--train.seed=-1", "is less than 0"),

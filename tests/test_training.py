@@ -350,7 +350,9 @@ def test_a_full_disk_leaves_nothing_that_looks_finished(
     with monkeypatch.context() as patch:
         patch.setattr(PeftModel, "save_pretrained", save)
         if written == "tokenizer":
-            patch.setattr(PreTrainedTokenizerBase, "save_pretrained", lambda _, place: full(place))
+            patch.setattr(
+                PreTrainedTokenizerBase, "save_pretrained", lambda _, place, **settings: full(place)
+            )
         with pytest.raises(SystemExit) as ended:
             run_script(lambda: void(trained(recipe(), tmp_path)))
     assert ended.value.code == 2

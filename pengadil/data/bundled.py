@@ -47,6 +47,7 @@ SUBJECTS = {
     "perlawanan": ("team_kind", "team_name"),
     "harga": (None, "thing"),
 }
+SAME_HOUR = {"petang", "malam"}  # "7 petang" may be said of "7 malam": no contradiction
 MIXED = ("place", "hour")  # values of two words, which make a third value when mixed
 
 Item = TypeVar("Item")
@@ -200,8 +201,11 @@ class _Writer:
         others = [f.value for f in facts if f.kind == fact.kind and f.subject != fact.subject]
         if others and borrow:
             return self.choose.one(others)
-        if others and self.kinds[fact.kind]["values"] in MIXED:
+        pool = self.kinds[fact.kind]["values"]
+        if others and pool in MIXED:
             mixed = mix(fact.value, others[0])
+            if {fact.value.split()[1], others[0].split()[1]} == SAME_HOUR:
+                return others[0]
             if mixed not in (fact.value, others[0]):
                 return mixed
         return self._value(fact.kind, [f.value for f in facts] + [f.subject for f in facts])

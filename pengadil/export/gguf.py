@@ -3,13 +3,14 @@
 smoke-20261121-101500/gguf/
     smoke-20261121-101500-Q8_0.gguf
     export.json     of each file: its SHA-256, its agreement with the adapter, the versions
-    work.part/      while an export runs; what a stopped one left there is removed by the next
+    work-*.part/    while an export runs; what a killed one left there is removed by the next
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -33,7 +34,7 @@ from pengadil.records import write_whole
 
 FORMAT = 1
 SLICE = EASY
-WORK = "work.part"
+WORK = "work-*.part"
 
 # Called with a step's name, how much of it is done, and of how much (0: not known).
 Progress = Callable[[str, int, int], None]
@@ -119,10 +120,12 @@ class _Export:
         """Make, verify and put in place the files of these quantisations."""
         size = measure(self.source.base.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        work = self.folder / WORK
-        shutil.rmtree(work, ignore_errors=True)
+        for left in self.folder.glob(WORK):
+            shutil.rmtree(left, ignore_errors=True)
         check_space(self.folder, size, quants)
-        work.mkdir()
+        # A name of its own: a killed export's converter may still be writing into the last one.
+        start, end = WORK.split("*")
+        work = Path(tempfile.mkdtemp(prefix=start, suffix=end, dir=self.folder))
         try:
             sixteen = self._sixteen_bits(work)
             verdicts = adapter_verdicts(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -69,6 +68,7 @@ class TransformersJudge:
                     f"the adapter does not fit {model.name} ({str(error).splitlines()[0]})",
                     "Train again.",
                 ) from None
+            _cast_adapter(causal, choice.dtype)
             about["adapter"] = file_sha256(adapter / "adapter_model.safetensors")
         encoder = Encoder.of_tokenizer(tokenizer, model.name)
         pad_id = tokenizer.pad_token_id
@@ -87,6 +87,8 @@ class TransformersJudge:
         self, examples: Sequence[Example], prompt: Prompt, mode: str
     ) -> Iterator[list[Judgement]]:
         """Batches of rows of like length, the longest first: too little memory shows at once."""
+        import torch
+
         prompts = [self.encoder.prompt(prompt, example) for example in examples]
         context = context_of(self.model.config)
         check_lengths(prompts, examples, answer_tokens(prompt), context)
@@ -97,7 +99,7 @@ class TransformersJudge:
             batch, order = order[:rows], order[rows:]
             started = time.perf_counter()
             asked = [prompts[index] for index in batch]
-            with self._computing():
+            with torch.inference_mode():
                 if mode == SCORE and prompt.answer == "verdict":
                     answers = self._score([ids + self.encoder.verdict.opening for ids in asked])
                 elif mode == SCORE:
@@ -112,22 +114,6 @@ class TransformersJudge:
                 for index, answer in zip(batch, answers, strict=True)
             ]
 
-    @contextlib.contextmanager
-    def _computing(self) -> Iterator[None]:
-        """No gradients; the adapter in the base's number format, as in training."""
-        import torch
-        from peft import PeftModel
-        from peft.helpers import disable_input_dtype_casting
-
-        dtype = getattr(torch, self.about["dtype"])
-        device = self.model.device.type
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(torch.inference_mode())
-            stack.enter_context(torch.autocast(device, dtype, enabled=dtype != torch.float32))
-            if isinstance(self.model, PeftModel):
-                stack.enter_context(disable_input_dtype_casting(self.model))
-            yield
-
     def _score(self, rows: list[list[int]], rule: str = SCORE) -> list[_Answer]:
         """The two verdicts' probabilities right after each row, in one forward pass."""
         import torch
@@ -140,8 +126,7 @@ class TransformersJudge:
         tokens = [self.encoder.verdict.zero, self.encoder.verdict.one]
         # Logits only of the two tokens that are compared, in float32: a bfloat16 logit of 20 is
         # exact to 0.1, and its rounding makes ties.
-        with torch.autocast(at_end.device.type, enabled=False):
-            logits = at_end.float() @ head.weight[tokens].float().T
+        logits = at_end.float() @ head.weight[tokens].float().T
         if head.bias is not None:
             logits = logits + head.bias[tokens].float()
         # Gemma 2 bounds its logits in its own forward, which is not called here.
@@ -245,6 +230,18 @@ class _Answer:
             source=example.source,
             group=example.group,
         )
+
+
+def _cast_adapter(adapted: Any, dtype: str) -> None:
+    """The adapter in the base's number format, which training computes it in too.
+
+    Once, here: autocast would do it again for each token that is written.
+    """
+    import torch
+
+    for name, parameter in adapted.named_parameters():
+        if "lora_" in name:
+            parameter.data = parameter.data.to(getattr(torch, dtype))
 
 
 def _billions(folder: Path) -> float:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pengadil.errors import PengadilError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -31,6 +33,9 @@ def attend(
     attention_mask: Tensor,
     scaling: float | None = None,
     dropout: float = 0.0,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
     """The attention of one layer, with the signature that transformers calls.
@@ -41,6 +46,18 @@ def attend(
     import torch
     from torch.nn.functional import softmax
 
+    if softcap is not None or s_aux is not None:
+        raise PengadilError(
+            type(module).__name__,
+            "its attention bounds its scores or has sinks, which this engine does not compute",
+            "Train a Llama, Mistral or Qwen model, or Gemma 3.",
+        )
+    if sliding_window is not None and query.shape[2] > sliding_window:
+        raise PengadilError(
+            f"{query.shape[2]} tokens at once",
+            f"this model looks back over {sliding_window} only, which this engine does not compute",
+            "Lower --train.micro_batch_size, or use shorter rows.",
+        )
     groups = query.shape[1] // key.shape[1]
     key = key.repeat_interleave(groups, dim=1)
     value = value.repeat_interleave(groups, dim=1)

@@ -110,13 +110,21 @@ def save_adapter(adapted: Any, tokenizer: Any, folder: Path) -> None:
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        adapted.save_pretrained(part, safe_serialization=True)
-        (part / "README.md").unlink(missing_ok=True)  # peft's form, with nothing filled in
+        write_adapter(adapted, part)
         tokenizer.save_pretrained(part)
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def write_adapter(adapted: Any, folder: Path) -> None:
+    """The adapter alone, as safetensors.
+
+    Embeddings are never part of it; left to find that out, peft would ask the hub for the base.
+    """
+    adapted.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)  # peft's form, with nothing filled in
 
 
 def _add_adapter(causal: Any, recipe: Recipe) -> Any:
@@ -199,7 +207,7 @@ def _make_trainer(
             return (loss, outputs) if return_outputs else loss
 
         def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-            adapted.save_pretrained(output_dir or self.args.output_dir, safe_serialization=True)
+            write_adapter(adapted, Path(output_dir or self.args.output_dir))
 
         def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
             weights = load_file(Path(resume_from_checkpoint) / "adapter_model.safetensors")

@@ -38,7 +38,7 @@ class Shown:
         if self._began is None:
             self._began = now, step
         began, first = self._began
-        if step.step > first.step:
+        if now > began and step.step > first.step:
             seconds = (now - began) / (step.step - first.step)
             minutes, rest = divmod(round(seconds * (step.steps - step.step)), 60)
             parts.append(f"{(step.tokens - first.tokens) / (now - began):.0f} tokens/s")

@@ -1,0 +1,330 @@
+"""The judge of transformers: the figures of a plain forward pass, whatever it batches together."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers_runs import make_tiny_base, make_tiny_run
+from helpers_training import cpu_only
+
+from pengadil import hardware, summary
+from pengadil.data.bundled import load_bundled
+from pengadil.data.slices import Slice
+from pengadil.data.sources import rows_sha256
+from pengadil.errors import PengadilError
+from pengadil.evaluation import evaluate
+from pengadil.judges import transformers_judge
+from pengadil.judges.opening import open_judge
+from pengadil.judges.transformers_judge import TransformersJudge
+from pengadil.prompts import load_prompt
+from pengadil.records import Example, Judgement
+from pengadil.runs import Run
+from pengadil.tokens import REASONING_CLOSING, Encoder
+from pengadil.training.rows import IGNORED, make_rows
+
+VERDICT, REASONING = load_prompt("verdict"), load_prompt("reasoning")
+
+
+@pytest.fixture(autouse=True)
+def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu_only(monkeypatch)
+    monkeypatch.setattr(hardware, "_cpu_bfloat16", lambda: False)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return make_tiny_run(tmp_path_factory.mktemp("judge"))
+
+
+@pytest.fixture
+def judge(run: Run) -> TransformersJudge:
+    """The tiny run's, in float32."""
+    opened = open_judge(str(run.folder))
+    assert isinstance(opened, TransformersJudge)
+    assert opened.describe()["dtype"] == "float32"
+    return opened
+
+
+@pytest.fixture(scope="module")
+def examples() -> list[Example]:
+    """Rows of two grades: the longest more than twice as long as the shortest."""
+    both = load_bundled("contoh", "validation", 5) + load_bundled(
+        "contoh-sederhana", "validation", 5
+    )
+    return [
+        dataclasses.replace(example, group="g", language="en" if number % 2 else "ms")
+        for number, example in enumerate(both)
+    ]
+
+
+def judged(
+    judge: Any, examples: Sequence[Example], prompt: Any = VERDICT, mode: str = "score"
+) -> list[Judgement]:
+    return [row for batch in judge.judge(examples, prompt, mode) for row in batch]
+
+
+def plain_logits(model: Any, ids: list[int]) -> Any:
+    """The logits after `ids`, from the model's own forward pass over this row alone."""
+    import torch
+
+    with torch.inference_mode():
+        return model(input_ids=torch.tensor([ids])).logits[0, -1].float()
+
+
+def two_way(judge: TransformersJudge, ids: list[int]) -> float:
+    import torch
+
+    verdict = judge.encoder.verdict
+    logits = plain_logits(judge.model, ids)
+    return float(torch.softmax(logits[[verdict.zero, verdict.one]], dim=0)[1])
+
+
+def test_score_is_the_two_way_softmax_of_a_plain_forward_pass(
+    judge: TransformersJudge, examples: list[Example]
+) -> None:
+    [batch] = judge.judge(examples, VERDICT, "score")
+    by_id = {row.id: row for row in batch}
+    verdicts = set()
+    for example in examples:
+        ids = judge.encoder.prompt(VERDICT, example) + judge.encoder.verdict.opening
+        row, expected = by_id[example.id], two_way(judge, ids)
+        assert row.probability == pytest.approx(expected, abs=1e-5)
+        assert row.verdict == int(expected > 0.5)
+        assert (row.gold, row.rule, row.raw) == (example.answer, "score", "")
+        assert (row.language, row.source, row.group) == (example.language, example.source, "g")
+        assert row.seconds > 0
+        verdicts.add(row.verdict)
+    assert verdicts == {0, 1}
+
+
+def test_a_bound_and_a_bias_on_the_logits_are_those_of_the_model(
+    judge: TransformersJudge, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Gemma 2 bounds them in its own forward pass; a few models have a bias."""
+    import torch
+
+    causal, cap = judge.model.get_base_model(), 3.0
+    head = causal.get_output_embeddings()
+    bias = torch.linspace(-5, 5, head.weight.shape[0])
+    bounded = head.register_forward_hook(lambda _m, _i, out: torch.tanh((out + bias) / cap) * cap)
+    opening = judge.encoder.verdict.opening
+    expected = two_way(judge, judge.encoder.prompt(VERDICT, examples[0]) + opening)
+    bounded.remove()
+    monkeypatch.setattr(causal.config, "final_logit_softcapping", cap, raising=False)
+    head.bias = torch.nn.Parameter(bias)
+    [row] = judged(judge, examples[:1])
+    assert row.probability == pytest.approx(expected, abs=1e-5)
+
+
+def test_every_row_is_judged_once_the_longest_first(
+    judge: TransformersJudge, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transformers_judge, "BATCH_ROWS", 3)
+    batches = list(judge.judge(examples, VERDICT, "score"))
+    assert [len(batch) for batch in batches] == [3, 3, 3, 1]
+    rows = {example.id: example for example in examples}
+    lengths = [
+        len(judge.encoder.prompt(VERDICT, rows[row.id])) for batch in batches for row in batch
+    ]
+    assert lengths == sorted(lengths, reverse=True)
+    assert {row.id for batch in batches for row in batch} == rows.keys()
+    monkeypatch.setitem(transformers_judge.BATCH_TOKENS, "cpu", 1)
+    assert [len(batch) for batch in judge.judge(examples, VERDICT, "score")] == [1] * 10
+
+
+def test_what_is_judged_are_the_ids_that_were_trained_on(
+    judge: TransformersJudge, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a verdict alone, and after a reasoning that the model wrote as it was taught."""
+    asked: list[list[int]] = []
+    score = judge._score
+
+    def seen(rows: list[list[int]], *rest: Any) -> Any:
+        asked.extend(rows)
+        return score(rows, *rest)
+
+    monkeypatch.setattr(judge, "_score", seen)
+    encoder = judge.encoder
+    for prompt in (VERDICT, REASONING):
+        asked.clear()
+        rows = {row.id: row for row in make_rows(examples, prompt, encoder, 4096, "verdict")}
+        in_order = sorted(examples, key=lambda example: -len(encoder.prompt(prompt, example)))
+        taught = [
+            encoder.completion(example.answer, example.reasoning)[:-1] for example in in_order
+        ]
+        texts = [encoder.decode(ids) for ids in taught]
+        monkeypatch.setattr(judge, "_write", lambda *_: (texts, taught))  # noqa: B023
+        answers = judged(judge, examples, prompt)
+        assert {answer.rule for answer in answers} == {"score"}
+        assert [answer.raw for answer in answers] == (texts if prompt is REASONING else [""] * 10)
+        for example, ids in zip(in_order, asked, strict=True):
+            row = rows[example.id]
+            verdict = next(at for at, label in enumerate(row.labels) if label != IGNORED)
+            assert ids == row.ids[:verdict]
+
+
+def test_a_reasoning_that_never_ends_is_closed_and_scored(
+    judge: TransformersJudge, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The random model never writes a verdict."""
+    monkeypatch.setattr(transformers_judge, "answer_tokens", lambda _prompt: 6)
+    for example, row in zip(examples[:2], in_turn(judge, examples[:2], REASONING), strict=True):
+        asked = judge.encoder.prompt(REASONING, example)
+        written = greedy(judge, asked, 6)
+        closed = asked + written + judge.encoder.encode(REASONING_CLOSING)
+        assert row.rule == "score_forced"
+        assert row.raw == judge.encoder.decode(written)
+        assert row.probability == pytest.approx(two_way(judge, closed), abs=1e-5)
+        assert row.verdict == int(row.probability > 0.5)
+
+
+def in_turn(
+    judge: TransformersJudge, examples: Sequence[Example], prompt: Any, mode: str = "score"
+) -> list[Judgement]:
+    """Judged together, in the order of the examples."""
+    rows = {row.id: row for row in judged(judge, examples, prompt, mode)}
+    return [rows[example.id] for example in examples]
+
+
+def greedy(judge: TransformersJudge, ids: list[int], most: int) -> list[int]:
+    """The likeliest token, again and again, each from a forward pass over the row alone."""
+    written: list[int] = []
+    while len(written) < most:
+        token = int(plain_logits(judge.model, ids + written).argmax())
+        if token == judge.encoder.eos_id:
+            break
+        written.append(token)
+    return written
+
+
+def test_the_last_verdict_after_its_key_is_scored(judge: TransformersJudge) -> None:
+    encoder = judge.encoder
+    text = '{"reasoning": "Ada 1 dan \'"consistency": 0\'.", "consistency": 1}'
+    ids = encoder.encode(text)
+    cut = judge._before_verdict(ids, '"consistency": ')
+    assert encoder.decode(ids[:cut]) == text.removesuffix("1}")
+    assert judge._before_verdict(encoder.encode('{"reasoning": "1 0'), '"consistency": ') is None
+
+
+def test_generate_writes_greedily_whatever_the_model_folder_asks_for(
+    run: Run, examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = Path(shutil.copytree(run.facts()["base"]["name"], tmp_path / "base"))
+    habits = {"repetition_penalty": 5.0, "do_sample": True, "temperature": 2.0, "min_new_tokens": 9}
+    (base / "generation_config.json").write_text(json.dumps(habits), encoding="utf-8")
+    judge = open_judge(str(base))
+    assert isinstance(judge, TransformersJudge)
+    monkeypatch.setattr(transformers_judge, "answer_tokens", lambda _prompt: 8)
+    few = [examples[0], examples[-1]]
+    for example, row in zip(few, in_turn(judge, few, VERDICT, "generate"), strict=True):
+        ids = greedy(judge, judge.encoder.prompt(VERDICT, example), 8)
+        assert row.raw == judge.encoder.decode(ids)
+        assert row.probability is None
+
+
+def test_generate_is_read_and_the_unreadable_counted(
+    judge: TransformersJudge,
+    examples: list[Example],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts = ['{"consistency": 1}', "entah", "Tidak konsisten", '{"consistency": 0}'] + ["1990"] * 6
+    monkeypatch.setattr(judge, "_write", lambda rows, _: (texts, rows))
+    rows = judged(judge, examples, VERDICT, "generate")
+    assert [row.verdict for row in rows] == [1, None, 0, 0] + [None] * 6
+    assert [row.raw for row in rows] == texts
+    assert {row.probability for row in rows} == {None}
+    test = as_slice(examples)
+    found = evaluate(judge, test, VERDICT, "generate", tmp_path / "out", baseline_rows=[])
+    assert found["scores"]["unreadable"] == 7
+    with pytest.raises(PengadilError, match="no such mode"):
+        judged(judge, examples, VERDICT, "guess")
+
+
+def as_slice(examples: list[Example]) -> Slice:
+    return Slice("uji", examples, rows_sha256(examples), len(examples))
+
+
+def test_a_row_too_long_for_the_context_is_refused_by_id(
+    judge: TransformersJudge, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longest = max(len(judge.encoder.prompt(VERDICT, example)) for example in examples)
+    monkeypatch.setattr(judge.model.config, "max_position_embeddings", longest + 24)
+    assert len(judged(judge, examples)) == 10
+    monkeypatch.setattr(judge.model.config, "max_position_embeddings", longest + 23)
+    with pytest.raises(PengadilError, match=rf"\S+ \({longest + 24} tokens\).*context of"):
+        judged(judge, examples)
+
+
+def test_an_adapter_changes_the_answers(
+    judge: TransformersJudge, run: Run, examples: list[Example]
+) -> None:
+    bare = open_judge(run.facts()["base"]["name"])
+    assert (bare.describe()["adapter"], len(judge.describe()["adapter"])) == (None, 64)
+    pairs = zip(judged(bare, examples), judged(judge, examples), strict=True)
+    assert all(abs(one.probability - other.probability) > 1e-4 for one, other in pairs)
+
+
+def shrink(file: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = {name: tensor[:, :3].contiguous() for name, tensor in load_file(file).items()}
+    save_file(tensors, file, {"format": "pt"})
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize("harm", [shrink, cut, Path.unlink])
+def test_an_adapter_that_does_not_fit_is_refused(run: Run, tmp_path: Path, harm: Any) -> None:
+    harmed = Run(Path(shutil.copytree(run.folder, tmp_path / "harmed")))
+    harm(harmed.adapter / "adapter_model.safetensors")
+    with pytest.raises(PengadilError, match="the adapter does not fit") as refused:
+        open_judge(str(harmed.folder))
+    assert "\n" not in str(refused.value)
+
+
+def test_an_evaluation_that_was_stopped_gives_the_same_results(
+    judge: TransformersJudge,
+    examples: list[Example],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transformers_judge, "BATCH_ROWS", 3)
+    monkeypatch.setattr(summary, "git_commit", lambda: None)
+    test = as_slice(examples)
+
+    def results(folder: Path) -> list[Judgement]:
+        evaluate(judge, test, VERDICT, "score", folder, baseline_rows=[])
+        lines = (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()
+        return [dataclasses.replace(Judgement(**json.loads(line)), seconds=0) for line in lines]
+
+    def stop(done: int, _rows: int) -> None:
+        if done == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(judge, test, VERDICT, "score", tmp_path / "2", baseline_rows=[], on_progress=stop)
+    assert not (tmp_path / "2" / "results.jsonl").exists()
+    whole = results(tmp_path / "1")
+    assert results(tmp_path / "2") == whole
+    assert [row.id for row in whole] == [example.id for example in examples]
+
+
+def test_a_model_without_an_adapter_judges_too(examples: list[Example], tmp_path: Path) -> None:
+    base = make_tiny_base(tmp_path / "base", seed=2)
+    judge = open_judge(str(base))
+    assert judge.name == str(base)
+    about = judge.describe()
+    assert about["revision"].startswith("config ")
+    assert (about["kind"], about["device"]) == ("transformers", "cpu")
+    assert all(0 < row.probability < 1 for row in judged(judge, examples[:2]))
+    assert isinstance(judge, TransformersJudge)
+    assert isinstance(judge.encoder, Encoder)
