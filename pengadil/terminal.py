@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 # Where no one watches a bar (a log file, a pipe), a line is written this often.
 SECONDS_BETWEEN_LINES = 15.0
+# And a table gets this many columns, whatever the library guesses for what is no terminal.
+LOG_WIDTH = 140
+LEGEND = """\
+right: accuracy, with its 95 % interval; majority: always the commonest label; word overlap: a
+baseline that knows no word order; McNemar: the judge against it, and how many rows only the one
+and only the other had right; unread: answers without a verdict, counted wrong; s/row: seconds"""
 
 
 @contextmanager
@@ -87,46 +93,48 @@ class _Speed:
 
 
 def print_results(results: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
-    """A table with a column for each (results folder, summary.json), and where the reports are."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(markup=False, highlight=False, soft_wrap=True)
-    table = Table(title=_title(results[0][1]), title_justify="left")
-    table.add_column("")
-    for _, summary in results:
-        table.add_column(Text(str(summary["slice"]["name"])), justify="right")
-    for name, *cells in zip(*(_lines_of(summary) for _, summary in results), strict=True):
-        table.add_row(name[0], *(Text(cell[1]) for cell in (name, *cells)))
-    console.print(table)
+    """A table with a row for each (results folder, summary.json), and where the reports are."""
+    first = results[0][1]
+    title = f"prompt {first['prompt']['name']}, mode {first['mode']}"
+    print_table(title, [(str(summary["model"]["name"]), summary) for _, summary in results])
     for folder, _ in results:
         print(folder / "report.md")
         print(folder / "report.html")
 
 
-def _title(summary: Mapping[str, Any]) -> str:
-    return f"prompt {summary['prompt']['name']}, mode {summary['mode']}"
+def print_table(title: str, summaries: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """A row for each (judge, summary.json): the accuracy and all that must stand beside it."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console.width = LOG_WIDTH
+    table = Table(title=title, title_justify="left")
+    for name in ("judge", "slice"):
+        table.add_column(name)
+    for name in ("n", "right", "95 %", "majority", "word overlap", "McNemar", "unread", "s/row"):
+        table.add_column(name, justify="right")
+    for judge, summary in summaries:
+        table.add_row(Text(judge), *(Text(cell) for cell in _cells(summary)))
+    console.print(table)
+    print(LEGEND)
 
 
-def _lines_of(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(measure, figure) of a summary: the same measures for every one."""
+def _cells(summary: Mapping[str, Any]) -> list[str]:
     scores, rows = summary["scores"], summary["slice"]
     majority, overlap = summary["baselines"]["majority"], summary["baselines"]["overlap"]
-    n = f"{scores['n']} of {rows['of']} (first)" if rows["subset"] else str(scores["n"])
     against = overlap["mcnemar"] if overlap else None
+    only = f" ({against['only_judge']}:{against['only_baseline']})" if against else ""
     return [
-        ("judge", str(summary["model"]["name"])),
-        ("accuracy", percent(scores["accuracy"])),
-        ("95 % interval", interval_text(Interval(*scores["accuracy_interval"]))),
-        ("rows", n),
-        ("unreadable", str(scores["unreadable"])),
-        ("majority label alone", f"{percent(majority['accuracy'])} (always {majority['label']})"),
-        ("word overlap", percent(overlap["accuracy"]) if overlap else DASH),
-        ("McNemar against word overlap", p_text(against["p_value"]) if against else DASH),
-        (
-            "right: only judge, only overlap",
-            f"{against['only_judge']}, {against['only_baseline']}" if against else DASH,
-        ),
-        ("seconds a row", f"{summary['seconds'] / max(1, rows['rows']):.3f}"),
+        str(rows["name"]),
+        f"first {scores['n']} of {rows['of']}" if rows["subset"] else str(scores["n"]),
+        percent(scores["accuracy"]),
+        interval_text(Interval(*scores["accuracy_interval"])),
+        percent(majority["accuracy"]),
+        percent(overlap["accuracy"]) if overlap else DASH,
+        (p_text(against["p_value"]) if against else DASH) + only,
+        str(scores["unreadable"]),
+        f"{summary['seconds'] / max(1, rows['rows']):.2f}",
     ]

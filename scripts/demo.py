@@ -18,9 +18,12 @@ import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pengadil.errors import PengadilError, run_script
+
+if TYPE_CHECKING:
+    from pengadil.runs import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = "Melur dilahirkan di Bukit Seri. Melur bekerja sebagai jurutera. Melur menaiki feri."
@@ -41,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from pengadil.hardware import detect
     from pengadil.judges.base import SCORE
     from pengadil.runs import open_run
+    from pengadil.terminal import print_table
 
     sys.stdout.reconfigure(errors="replace")
     started = time.monotonic()
@@ -57,16 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("\nllama-cpp-python is not installed: the GGUF steps are left out. It needs a C++")
         print("compiler and cmake; then: python -m pip install -r requirements-gguf.txt")
     step("scripts/judge.py", str(judge), "--document", "-", "--statement", STATEMENT, text=DOCUMENT)
-    results = {
-        "base, contoh": run.evaluation("contoh", SCORE, before=True),
-        "tuned, contoh": run.evaluation("contoh", SCORE),
-        "tuned, contoh-sederhana": run.evaluation("contoh-sederhana", SCORE),
-        "tuned, contoh-sukar": run.evaluation("contoh-sukar", SCORE),
-    }
+    grades = ("contoh", "contoh-sederhana", "contoh-sukar")
+    rows = [("base", run.evaluation(grade, SCORE, before=True)) for grade in grades]
+    rows += [("tuned", run.evaluation(grade, SCORE)) for grade in grades]
     if exported:
-        results[f"GGUF {options.quant}, contoh"] = exported
-    show_table(results)
-    show_line(results, exported, time.monotonic() - started, run.facts()["seconds"])
+        rows.append((f"tuned, GGUF {options.quant}", exported))
+    print_table("what was measured", [(name, summary(path)) for name, path in rows])
+    show_line(run, exported, time.monotonic() - started)
 
 
 def step(*words: str, text: str | None = None) -> None:
@@ -88,50 +89,23 @@ def summary(folder: Path) -> dict[str, Any]:
     return loaded
 
 
-def show_table(results: dict[str, Path]) -> None:
-    """A row for each results folder: accuracy with all that must stand beside it."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from pengadil.wording import p_text, percent
-
-    table = Table("judge and slice", title="\nwhat was measured", title_justify="left")
-    for name in ("n", "accuracy", "95 % interval", "majority", "word overlap", "McNemar, overlap"):
-        table.add_column(name, justify="right")
-    table.add_column("unreadable", justify="right")
-    for name, folder in results.items():
-        found = summary(folder)
-        scores, overlap = found["scores"], found["baselines"]["overlap"]
-        low, high = (100 * end for end in scores["accuracy_interval"])
-        table.add_row(
-            name,
-            str(scores["n"]),
-            percent(scores["accuracy"]),
-            f"{low:.1f}–{high:.1f}",
-            percent(scores["majority_accuracy"]),
-            percent(overlap["accuracy"]),
-            p_text(overlap["mcnemar"]["p_value"]),
-            str(scores["unreadable"]),
-        )
-    Console().print(table)
-
-
-def show_line(
-    results: dict[str, Path], exported: Path | None, seconds: float, training: float
-) -> None:
+def show_line(run: Run, exported: Path | None, seconds: float) -> None:
     """The line that says it all."""
+    from pengadil.judges.base import SCORE
     from pengadil.records import read_judgements
     from pengadil.wording import percent
 
-    base = summary(results["base, contoh"])["scores"]
-    tuned = summary(results["tuned, contoh"])["scores"]
+    base = summary(run.evaluation("contoh", SCORE, before=True))["scores"]
+    tuned_folder = run.evaluation("contoh", SCORE)
+    tuned = summary(tuned_folder)["scores"]
     low, high = (100 * end for end in tuned["accuracy_interval"])
+    training = run.facts()["seconds"]
     line = (
         f"contoh: base {percent(base['accuracy'])}, tuned {percent(tuned['accuracy'])} of "
         f"{tuned['n']} (95 % interval {low:.1f}–{high:.1f}), {tuned['unreadable']} unreadable; "
     )
     if exported:
-        adapter = read_judgements(results["tuned, contoh"] / "results.jsonl")
+        adapter = read_judgements(tuned_folder / "results.jsonl")
         verdicts = {row.id: row.verdict for row in adapter}
         rows = read_judgements(exported / "results.jsonl")
         same = sum(row.verdict == verdicts[row.id] for row in rows)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
 from pengadil import terminal
-from pengadil.terminal import rows_progress
+from pengadil.terminal import print_results, rows_progress
+
+BARE = {"majority": {"accuracy": 0.5, "label": 1}, "overlap": None}
 
 
 def test_without_a_terminal_there_is_a_line_at_the_start_and_at_the_end(
@@ -42,3 +45,32 @@ def test_on_a_terminal_there_is_a_bar(
     shown = capsys.readouterr().err
     assert "contoh [a]" in shown
     assert "ETA" in shown
+
+
+def test_the_table_holds_a_row_for_each_result_with_its_baselines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    against = {"only_judge": 67, "only_baseline": 9, "p_value": 0.0001}
+    summary = {
+        "model": {"name": "smoke-1"},
+        "prompt": {"name": "verdict"},
+        "mode": "score",
+        "slice": {"name": "contoh", "rows": 50, "of": 200, "subset": True},
+        "scores": {
+            "n": 50, "accuracy": 0.92, "accuracy_interval": [0.874, 0.95], "unreadable": 3,
+        },
+        "baselines": {
+            "majority": {"accuracy": 0.5, "label": 1},
+            "overlap": {"accuracy": 0.63, "mcnemar": against},
+        },
+        "seconds": 10.0,
+    }  # fmt: skip
+    print_results([(Path("a"), summary), (Path("b"), {**summary, "baselines": BARE})])
+    shown = capsys.readouterr().out
+    row = next(line for line in shown.splitlines() if "63.0 %" in line)
+    for cell in ("smoke-1", "contoh", "first 50 of 200", "92.0 %", "87.4–95.0", "50.0 %", "0.20"):
+        assert cell in row
+    assert "p < 0.001 (67:9)" in row
+    assert " 3 " in row
+    assert len([line for line in shown.splitlines() if "smoke-1" in line]) == 2
+    assert str(Path("b") / "report.html") in shown
