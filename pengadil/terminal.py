@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 # Where no one watches a bar (a log file, a pipe), a line is written this often.
 SECONDS_BETWEEN_LINES = 15.0
 # And a table gets this many columns, whatever the library guesses for what is no terminal.
-LOG_WIDTH = 140
+LOG_WIDTH = 150
+FIGURES = ("n", "right", "95 %", "majority", "word overlap", "McNemar", "unreadable", "s/row")
 LEGEND = """\
 right: accuracy, with its 95 % interval; majority: always the commonest label; word overlap: a
 baseline that knows no word order; McNemar: the judge against it, and how many rows only the one
-and only the other had right; unread: answers without a verdict, counted wrong; s/row: seconds"""
+and only the other had right; unreadable: answers without a verdict, counted wrong"""
 
 
 @contextmanager
@@ -114,7 +115,7 @@ def print_table(title: str, summaries: Sequence[tuple[str, Mapping[str, Any]]]) 
     table = Table(title=title, title_justify="left")
     for name in ("judge", "slice"):
         table.add_column(name)
-    for name in ("n", "right", "95 %", "majority", "word overlap", "McNemar", "unread", "s/row"):
+    for name in FIGURES:
         table.add_column(name, justify="right")
     for judge, summary in summaries:
         table.add_row(Text(judge), *(Text(cell) for cell in _cells(summary)))

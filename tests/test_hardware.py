@@ -31,21 +31,21 @@ def unsloth(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.usefixtures("unsloth")
 @pytest.mark.parametrize(
-    ("machine", "engine", "dtype"),
+    ("machine", "engine", "dtype", "attention"),
     [
-        (OLD_CPU, "portable", "float32"),
-        (NEW_CPU, "portable", "bfloat16"),
-        (APPLE, "portable", "float32"),
-        (P100, "portable", "float16"),
-        (T4, "unsloth", "float16"),
-        (A100, "unsloth", "bfloat16"),
+        (OLD_CPU, "portable", "float32", "eager"),
+        (NEW_CPU, "portable", "bfloat16", "eager"),
+        (APPLE, "portable", "float32", "sdpa"),
+        (P100, "portable", "float16", "sdpa"),
+        (T4, "unsloth", "float16", "sdpa"),
+        (A100, "unsloth", "bfloat16", "sdpa"),
     ],
 )
-def test_the_engine_and_the_number_format_follow_from_the_device(
-    machine: Hardware, engine: str, dtype: str
+def test_engine_number_format_and_attention_follow_from_the_device(
+    machine: Hardware, engine: str, dtype: str, attention: str
 ) -> None:
     choice = choose(machine)
-    assert (choice.engine, choice.dtype, choice.attention) == (engine, dtype, "sdpa")
+    assert (choice.engine, choice.dtype, choice.attention) == (engine, dtype, attention)
     assert machine.name in choice.reason
     assert engine in choice.reason
     assert dtype in choice.reason

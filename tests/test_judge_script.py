@@ -212,7 +212,7 @@ def test_evaluate_judges_each_slice_ends_with_a_table_and_rescores(
     script.main(both)
     printed = capsys.readouterr()
     assert "contoh (first 8 of 200): 8/8 rows" in printed.err
-    for part in ("accuracy", "95 % interval", "majority", "McNemar", "unreadable", "seconds a row"):
+    for part in ("accuracy", "95 % interval", "majority", "McNemar", "unreadable", "s/row"):
         assert part in printed.out
     assert "prompt verdict, mode score" in printed.out
     assert "fake" in printed.out

@@ -6,6 +6,7 @@ import errno
 import json
 import shutil
 from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,7 @@ def test_a_finished_run_is_not_trained_again(
 def test_an_unfinished_run_is_found_only_by_the_same_plan(
     recipe: Recipes, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(training, "load_tokenizer", cache(training.load_tokenizer))  # planned often
     data = tmp_path / "rows.jsonl"
     write_jsonl(data, load_bundled("contoh", "train", 16))
     own = ("--data.train", str(data))

@@ -216,7 +216,7 @@ def test_generate_writes_greedily_whatever_the_model_folder_asks_for(
     run: Run, examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = Path(shutil.copytree(run.facts()["base"]["name"], tmp_path / "base"))
-    habits = {"repetition_penalty": 5.0, "do_sample": True, "temperature": 2.0, "min_new_tokens": 9}
+    habits = {"repetition_penalty": 0.01, "do_sample": True, "temperature": 2.0}
     (base / "generation_config.json").write_text(json.dumps(habits), encoding="utf-8")
     judge = open_judge(str(base))
     assert isinstance(judge, TransformersJudge)
