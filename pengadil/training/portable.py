@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import shutil
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -62,7 +61,6 @@ def train_portable(
     from transformers import set_seed
 
     set_seed(recipe.train.seed)
-    keep_freed_memory()
     causal = load_causal(
         model_folder, choice.dtype, choice.attention, hardware.device, recipe.model.load_in_4bit
     )
@@ -79,22 +77,6 @@ def train_portable(
         trainer.train(resume_from_checkpoint=str(start) if start else None)
     save_adapter(adapted, tokenizer, adapter)
     return int(trainer.state.global_step)
-
-
-def keep_freed_memory() -> None:
-    """Tell glibc to keep large freed blocks: given back, each step would fetch them page by page.
-
-    Elsewhere than on Linux with glibc nothing is done.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    import ctypes
-
-    trim_threshold, mmap_threshold = -1, -3  # mallopt(3)
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(mmap_threshold, 2**30)
-        libc.mallopt(trim_threshold, 2**31 - 1)
 
 
 @contextlib.contextmanager
