@@ -171,8 +171,8 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { padding: .4rem .6rem; border-bottom: 1px solid var(--line); text-align: right;
   vertical-align: top; unicode-bidi: isolate; }
 th { color: var(--soft); font-weight: 600; font-size: .85rem; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
-td { overflow-wrap: anywhere; min-width: 4.5rem; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; min-width: 8rem; }
+td { overflow-wrap: anywhere; min-width: 5.5rem; }
 img { display: block; max-width: 100%; height: auto; width: 26rem; border-radius: .5rem;
   margin: .5rem 0; }
 blockquote { margin: .8rem 0; padding: .7rem .9rem; background: var(--card);
