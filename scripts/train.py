@@ -97,7 +97,7 @@ def show_plan(plan: Plan) -> None:
         f"{recipe.name}: {plan.model.name} ({plan.model.revision}), prompt {plan.prompt.name}, "
         f"{len(plan.rows)} rows, {plan.tokens:,} tokens, longest row "
         f"{max(len(row.ids) for row in plan.rows)} of {recipe.data.max_length}, "
-        f"{plan.steps} steps of {recipe.train.batch_size} rows, loss on the {recipe.train.loss}"
+        f"{plan.steps} steps of {recipe.train.batch_size} rows, loss: {recipe.train.loss}"
     )
 
 

@@ -185,7 +185,7 @@ def test_a_dry_run_prints_recipe_and_plan_and_makes_nothing(
     plan, _, recipe = capsys.readouterr().out.partition("name = ")
     assert "portable on " in plan
     assert "prompt verdict, 40 rows, " in plan
-    assert "5 steps of 8 rows, loss on the verdict" in plan
+    assert "5 steps of 8 rows, loss: verdict" in plan
     assert list(Path().iterdir()) == []
     (home / "printed.toml").write_text("name = " + recipe, encoding="utf-8")
     assert load_recipe(home / "printed.toml") == load_recipe(
