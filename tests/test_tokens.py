@@ -244,7 +244,7 @@ class FakeTokenizer:
         return {"input_ids": [hash(part) % 10**9 + 2 for part in parts]}
 
     def decode(self, ids: list[int], skip_special_tokens: bool) -> str:
-        raise NotImplementedError
+        raise AssertionError("an encoder is made and used here without decoding")
 
 
 def test_a_tokenizer_without_template_or_end_is_refused_by_name() -> None:
