@@ -55,8 +55,12 @@ OUTDATED = {
     "optim": "train.optimizer",
     "random_state": "train.seed",
     "save_steps": "train.save_every",
-    "evaluation_strategy": "evaluation.slices, judged before and after training",
-    "eval_strategy": "evaluation.slices, judged before and after training",
+    "evaluation_strategy": "train.validate_every, in optimizer steps",
+    "eval_strategy": "train.validate_every, in optimizer steps",
+    "eval_steps": "train.validate_every",
+    "load_best_model_at_end": "train.keep, which is best or last",
+    "early_stopping_patience": "train.patience",
+    "orpo_alpha": "train.beta",
     "quantization_method": "export.quant",
 }
 
@@ -81,8 +85,17 @@ class DataSettings:
 
     train: tuple[str, ...] = field(
         metadata=about(
-            "sources of rows: a bundled grade or a .jsonl file, with :rows to take fewer", low=1
+            "sources of rows: a bundled grade, a .jsonl file or a hub data set, with :rows to take "
+            "fewer",
+            low=1,
         )
+    )
+    validation: tuple[str, ...] = field(
+        default=(), metadata=about("sources of rows that training is measured on as it goes")
+    )
+    validation_share: float = field(
+        default=0.0,
+        metadata=about("share of the training rows held out for that instead", low=0, below=1),
     )
     order: Literal["shuffled", "listed"] = field(
         default="shuffled",
@@ -91,7 +104,10 @@ class DataSettings:
     prompt: str = field(default="verdict", metadata=about("a prompt's name or file"))
     max_length: int = field(
         default=512,
-        metadata=about("most tokens in a row, answer included; longer is an error", low=1),
+        metadata=about("most tokens in a row, answer included", low=1),
+    )
+    long: Literal["error", "drop"] = field(
+        default="error", metadata=about("what becomes of a longer row; dropped ones are counted")
     )
 
 
@@ -99,8 +115,11 @@ class DataSettings:
 class LoraSettings:
     """The adapter (Hu et al., 2021, LoRA)."""
 
-    rank: int = field(metadata=about("size of the adapter: more learns more, slower", low=1))
-    alpha: int = field(metadata=about("the adapter counts alpha/rank times", low=1))
+    rank: int = field(
+        default=16,
+        metadata=about("size of the adapter: more learns more, slower; 0: all weights", low=0),
+    )
+    alpha: int = field(default=32, metadata=about("the adapter counts alpha/rank times", low=1))
     dropout: float = field(
         default=0.0, metadata=about("share of the adapter's inputs left out", low=0, below=1)
     )
@@ -113,6 +132,10 @@ class LoraSettings:
 class TrainSettings:
     """The optimisation."""
 
+    method: Literal["sft", "orpo", "rewrite", "classifier"] = field(
+        default="sft",
+        metadata=about("a judge, a judge by preferences, a rewriter, or an encoder as judge"),
+    )
     epochs: float = field(default=1.0, metadata=about("passes over the rows", above=0))
     max_steps: int = field(
         default=0, metadata=about("optimizer steps; 0: as many as epochs give", low=0)
@@ -122,8 +145,9 @@ class TrainSettings:
         default=0, metadata=about("rows computed at once; 0: what memory allows", low=0)
     )
     learning_rate: float = field(metadata=about("highest step size", above=0))
-    schedule: Literal["cosine", "constant", "linear"] = field(
-        default="cosine", metadata=about("how the step size falls after the warm-up")
+    schedule: Literal["cosine", "constant", "linear", "plateau"] = field(
+        default="cosine",
+        metadata=about("how the step size falls; plateau: when validations get no better"),
     )
     warmup_steps: float = field(
         default=0.0, metadata=about("steps of rising step size; below 1: a share of all", low=0)
@@ -144,8 +168,20 @@ class TrainSettings:
         default=1.0,
         metadata=about("loss weighted: the verdict counts as so many other tokens", low=0),
     )
+    beta: float = field(
+        default=0.1, metadata=about("orpo: how much the preference counts", above=0)
+    )
     save_every: int = field(
         default=50, metadata=about("optimizer steps between checkpoints", low=1)
+    )
+    validate_every: int = field(
+        default=0, metadata=about("optimizer steps between validations; 0: a tenth of all", low=0)
+    )
+    patience: int = field(
+        default=0, metadata=about("validations without a better one to stop after; 0: never", low=0)
+    )
+    keep: Literal["best", "last"] = field(
+        default="best", metadata=about("which weights, where there is a validation")
     )
     engine: Literal["auto", "portable", "unsloth"] = field(
         default="auto", metadata=about("what trains; auto: unsloth where it runs")
@@ -269,7 +305,15 @@ def parse_source(text: str) -> tuple[str, int | None]:
 
 
 def check_prompt(recipe: Recipe, prompt: Prompt) -> None:
-    """PengadilError where the recipe's loss does not fit the prompt's form of answer."""
+    """PengadilError where the recipe's method or loss does not fit the prompt's form of answer."""
+    rewrites = recipe.train.method == "rewrite"
+    if rewrites != (prompt.answer == "text"):
+        raise PengadilError(
+            f"recipe {recipe.name}",
+            f'train.method = "{recipe.train.method}" with data.prompt = "{recipe.data.prompt}", '
+            f"which asks for a {prompt.answer}",
+            f"Use --data.prompt {'rewrite' if rewrites else 'verdict'}.",
+        )
     if recipe.train.loss == "verdict" and prompt.answer == "reasoning":
         raise PengadilError(
             f"recipe {recipe.name}",
@@ -299,6 +343,7 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
     batch, micro = values.get("train.batch_size"), values.get("train.micro_batch_size")
     if batch and micro and batch % micro:
         yield f"train.micro_batch_size = {micro} does not divide train.batch_size = {batch}"
+    yield from _method_conflicts(values)
     if values.get("train.loss") == "weighted" and values.get("train.verdict_weight") == 0:
         yield 'train.loss = "weighted" needs train.verdict_weight above 0'
     warmup, steps = values.get("train.warmup_steps", 0), values.get("train.max_steps", 0)
@@ -309,8 +354,39 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
     name = values.get("name")
     if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         yield f"name = {shown(name)} is not made of letters, digits, '.', '-' and '_'"
-    for text in values.get("data.train", ()):
-        try:
-            parse_source(text)
-        except PengadilError as error:
-            yield f"data.train: {error.found} has {error.wrong}"
+    for key in ("data.train", "data.validation"):
+        for text in values.get(key, ()):
+            try:
+                parse_source(text)
+            except PengadilError as error:
+                yield f"{key}: {error.found} has {error.wrong}"
+    if values.get("data.validation") and values.get("data.validation_share"):
+        yield "data.validation and data.validation_share exclude each other"
+
+
+def _method_conflicts(values: Mapping[str, Any]) -> Iterator[str]:
+    """Settings that this method of training does not have."""
+    method, rank = values.get("train.method"), values.get("lora.rank")
+    if rank == 0 and method != "classifier":
+        yield f'lora.rank = 0 trains all weights, which train.method = "{method}" does not'
+    if method == "classifier":
+        if rank:
+            yield f'train.method = "classifier" trains all weights: lora.rank = {rank} must be 0'
+        if values.get("model.load_in_4bit"):
+            yield 'train.method = "classifier" trains all weights, which load_in_4bit forbids'
+        if values.get("train.engine") == "unsloth":
+            yield 'train.method = "classifier" has no engine "unsloth", which gains it nothing'
+        if values.get("evaluation.mode", "score") != "score":
+            yield 'train.method = "classifier" needs evaluation.mode = "score": it writes no text'
+    if method == "rewrite":
+        if values.get("evaluation.slices"):
+            yield 'train.method = "rewrite" gives no verdicts: evaluation.slices must be empty'
+        if values.get("train.loss", "completion") != "completion":
+            yield 'train.method = "rewrite" needs train.loss = "completion"'
+    validated = values.get("data.validation") or values.get("data.validation_share")
+    if not validated:
+        for key in ("train.patience", "train.validate_every"):
+            if values.get(key):
+                yield f"{key} = {values[key]} needs data.validation or data.validation_share"
+        if values.get("train.schedule") == "plateau":
+            yield 'train.schedule = "plateau" needs data.validation or data.validation_share'

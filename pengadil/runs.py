@@ -3,9 +3,11 @@
 runs/smoke-20261121-101500/
     recipe.toml     the resolved recipe
     run.json        status, base model, prompt, data hashes, engine, versions, hardware
-    log.jsonl       one line a logged step
+    log.jsonl       one line an optimizer step
+    validation.jsonl  one line a validation, where the recipe has one
     adapter/        safetensors and the tokenizer; there only when training has finished
     checkpoints/    to go on from; each whole one holds a file named `complete`
+    best/           weights of the best validations, while training runs
     evaluation/     results folders: before-SLICE-MODE and SLICE-MODE
 """
 
@@ -44,8 +46,16 @@ class Run:
         return self.folder / "checkpoints"
 
     @property
+    def best(self) -> Path:
+        return self.folder / "best"
+
+    @property
     def log(self) -> Path:
         return self.folder / "log.jsonl"
+
+    @property
+    def validations(self) -> Path:
+        return self.folder / "validation.jsonl"
 
     def evaluation(self, slice_name: str, mode: str, before: bool = False) -> Path:
         """The results folder of a slice, judged by the base model (before) or the tuned one."""

@@ -14,8 +14,9 @@ import pytest
 
 from pengadil.recipe import Recipe, load_recipe
 from pengadil.runs import Run
-from pengadil.training import portable, run
-from pengadil.training.portable import Step
+from pengadil.training import run
+from pengadil.training.plan import make_plan
+from pengadil.training.watch import Step, Watch
 
 RECIPE = """\
 name = "rawak"
@@ -59,12 +60,15 @@ def write_recipe(folder: Path, base: Path) -> Path:
 
 
 def trained(
-    recipe: Recipe, folder: Path, on_step: Callable[[Step], None] = lambda step: None
+    recipe: Recipe,
+    folder: Path,
+    on_step: Callable[[Step], None] = lambda step: None,
+    **watched: Any,
 ) -> Run:
     """Plan, find or start, train: what the script does without judging."""
-    plan = run.make_plan(recipe)
+    plan = make_plan(recipe)
     found, _ = run.find_or_start(plan, folder)
-    run.train(plan, found, on_step)
+    run.train(plan, found, Watch(on_step, **watched))
     return found
 
 
@@ -123,8 +127,10 @@ def killed(recipe: Path, folder: Path, place: str) -> Run:
 
 
 def _train_and_die(recipe: Path, folder: Path, place: str) -> None:
+    from pengadil.training import reporting  # it imports transformers
+
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    plan = run.make_plan(load_recipe(recipe))
+    plan = make_plan(load_recipe(recipe))
     found, _ = run.find_or_start(plan, folder)
 
     def on_step(step: Step) -> None:
@@ -136,10 +142,10 @@ def _train_and_die(recipe: Path, folder: Path, place: str) -> None:
             die()
         marked(checkpoint)
 
-    marked, portable.mark_complete = portable.mark_complete, mark_complete
+    marked, reporting.mark_complete = reporting.mark_complete, mark_complete
     if place == "half-written adapter":
         plan.tokenizer.save_pretrained = die
-    run.train(plan, found, on_step)
+    run.train(plan, found, Watch(on_step))
 
 
 def die(*_: Any) -> None:

@@ -122,9 +122,9 @@ def test_targets_are_all_linear_or_a_list(least: str, tmp_path: Path) -> None:
 
 
 def test_an_override_repairs_the_file(tmp_path: Path) -> None:
-    path = write(tmp_path, LEAST.replace("rank = 4", "rank = 0"))
-    assert "lora.rank = 0 is less than 1" in faults(path)
-    assert load_recipe(path, ["--lora.rank", "2"]).lora.rank == 2
+    path = write(tmp_path, LEAST.replace("alpha = 8", "alpha = 0"))
+    assert "lora.alpha = 0 is less than 1" in faults(path)
+    assert load_recipe(path, ["--lora.alpha", "2"]).lora.alpha == 2
 
 
 def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
@@ -193,9 +193,21 @@ def test_an_option_is_not_taken_for_a_value(least: str) -> None:
         (LEAST.replace("rank = 4", "rank = 4.0"), "lora.rank = 4.0 is not a whole number"),
         (LEAST.replace("rank = 4", "rank = '4'"), "lora.rank = '4' is not a whole number"),
         (LEAST + "epochs = true", "train.epochs = True is not a number"),
-        (LEAST + "schedule = ['cosine']", "is none of cosine, constant, linear"),
+        (LEAST + "schedule = ['cosine']", "is none of cosine, constant, linear, plateau"),
         (LEAST.replace('["contoh:8"]', '"contoh:8"'), "is not a list of texts"),
         (LEAST.replace('["contoh:8"]', "[8]"), "is not a list of texts"),
+        (LEAST.replace("rank = 4", "rank = 0"), 'which train.method = "sft" does not'),
+        (LEAST + 'method = "classifier"', "lora.rank = 4 must be 0"),
+        (LEAST + 'method = "classifier"\nengine = "unsloth"', 'has no engine "unsloth"'),
+        (LEAST + 'method = "rewrite"', "evaluation.slices must be empty"),
+        (LEAST + 'method = "rewrite"', 'needs train.loss = "completion"'),
+        (LEAST + "patience = 2", "train.patience = 2 needs data.validation"),
+        (LEAST + 'schedule = "plateau"', "needs data.validation"),
+        (
+            LEAST.replace("[lora]", 'validation = ["a:1"]\nvalidation_share = 0.5\n[lora]'),
+            "exclude each other",
+        ),
+        (LEAST.replace("[lora]", 'validation = ["a:b"]\n[lora]'), "data.validation: 'a:b' has no"),
         (LEAST + "max_steps = 5\nwarmup_steps = 5", "leaves no step of train.max_steps = 5"),
         (LEAST + "epochs = ", "not TOML"),
         ("", "no model.name"),
@@ -295,13 +307,29 @@ def some_value(setting: Setting) -> st.SearchStrategy[Any]:
         return st.booleans()
     if setting.kind is int:
         return st.just(0) if setting.key == "micro_batch_size" else st.integers(1, 2**31)
+    if setting.key == "validation_share":  # excludes data.validation
+        return st.just(0.0)
     return st.floats(0, 1, exclude_min=True, exclude_max=True)
+
+
+# What each method leaves no choice in.
+METHODS: dict[str, dict[str, Any]] = {
+    "sft": {},
+    "orpo": {},
+    "rewrite": {"train.loss": "completion", "evaluation.slices": ()},
+    "classifier": {
+        "lora.rank": 0,
+        "model.load_in_4bit": False,
+        "train.engine": "auto",
+        "evaluation.mode": "score",
+    },
+}
 
 
 @hypothesis_settings(deadline=None, max_examples=50)
 @given(st.fixed_dictionaries({name: some_value(item) for name, item in settings().items()}))
 def test_any_recipe_survives_the_round_trip(values: dict[str, Any]) -> None:
-    recipe = build(Recipe, values)
+    recipe = build(Recipe, {**values, **METHODS[values["train.method"]]})
     with tempfile.TemporaryDirectory() as folder:
         assert load_recipe(write(Path(folder), recipe.to_toml())) == recipe
 

@@ -33,8 +33,11 @@ from pengadil.prompts import load_prompt
 from pengadil.recipe import Recipe, load_recipe
 from pengadil.records import write_jsonl
 from pengadil.runs import Run, open_run
+from pengadil.training import plan as planning
 from pengadil.training import run as training
-from pengadil.training.run import find_or_start, make_plan, train
+from pengadil.training.plan import make_plan
+from pengadil.training.run import find_or_start, train
+from pengadil.training.watch import Watch
 
 Recipes = Callable[..., Recipe]
 
@@ -198,9 +201,9 @@ def test_a_finished_run_is_not_trained_again(
     """Only what a kill right after the end left undone is done."""
     copy = Run(shutil.copytree(undisturbed.folder, tmp_path / undisturbed.folder.name))
     (copy.checkpoints / "checkpoint-6").mkdir(parents=True)
-    monkeypatch.setattr(training, "train_portable", None)
+    monkeypatch.setattr(training, "trainer_of", None)
     before = copy.facts()
-    train(make_plan(recipe()), copy, lambda step: None)
+    train(make_plan(recipe()), copy, Watch())
     assert copy.facts() == before
     assert not copy.checkpoints.exists()
     assert open_run(tmp_path / "latest").folder.samefile(copy.folder)
@@ -209,7 +212,7 @@ def test_a_finished_run_is_not_trained_again(
 def test_an_unfinished_run_is_found_only_by_the_same_plan(
     recipe: Recipes, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "load_tokenizer", cache(training.load_tokenizer))  # planned often
+    monkeypatch.setattr(planning, "load_tokenizer", cache(planning.load_tokenizer))  # planned often
     data = tmp_path / "rows.jsonl"
     write_jsonl(data, load_bundled("contoh", "train", 16))
     own = ("--data.train", str(data))

@@ -38,6 +38,7 @@ class Scorer:
     choices: Sequence[int]
     pad_id: int
     opening: Sequence[int] = ()
+    pack: bool = True  # False for a model whose attention is not transformers' own
     _packs: dict[tuple[int, ...], Pack] = field(default_factory=dict)
 
     def batches(
@@ -93,7 +94,7 @@ class Scorer:
 
     def _kind(self, row: Sequence[int], beginning: Sequence[int]) -> _Kind:
         """The longest beginning that the row really has: ids can join across its end."""
-        if not can_pack(self.causal.config, len(row)):
+        if not self.pack or not can_pack(self.causal.config, len(row)):
             return _Kind(False, ())
         for ids in (beginning, self.opening):
             if ids and list(row[: len(ids)]) == list(ids):

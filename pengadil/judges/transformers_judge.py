@@ -47,6 +47,7 @@ class TransformersJudge(ChatJudge):
     encoder: Encoder
     pad_id: int
     about: dict[str, Any]
+    pack: bool = True  # False for a model whose attention is not transformers' own
     _reasoning_tokens: dict[Form, ReasoningTokens] = field(default_factory=dict)
 
     @staticmethod
@@ -160,7 +161,7 @@ class TransformersJudge(ChatJudge):
 
         tokens = self.encoder.choices(form)
         rows = [ids + tokens.opening for ids in prompts]
-        scorer = Scorer(self._causal(), tokens.ids, self.pad_id, opening)
+        scorer = Scorer(self._causal(), tokens.ids, self.pad_id, opening, self.pack)
         for batch in scorer.batches(rows, beginnings):
             started = time.perf_counter()
             with torch.inference_mode():

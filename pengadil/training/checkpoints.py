@@ -19,19 +19,25 @@ def mark_complete(checkpoint: Path) -> None:
 
 def newest_complete(folder: Path) -> Path | None:
     """The newest whole checkpoint, or None; those cut off half-way are removed."""
-    if not folder.is_dir():
-        return None
-    found = [path for path in folder.glob(f"{PREFIX}*") if path.name[len(PREFIX) :].isdigit()]
-    for path in sorted(found, key=step_of, reverse=True):
+    for path in sorted(_checkpoints(folder), key=step_of, reverse=True):
         if _is_complete(path):
             return path
         shutil.rmtree(path, ignore_errors=True)
     return None
 
 
+def complete_steps(folder: Path) -> list[int]:
+    """The steps of the whole checkpoints."""
+    return sorted(step_of(path) for path in _checkpoints(folder) if _is_complete(path))
+
+
 def step_of(checkpoint: Path | None) -> int:
     """How many optimizer steps a checkpoint holds; 0 for none."""
     return int(checkpoint.name[len(PREFIX) :]) if checkpoint else 0
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return [path for path in folder.glob(f"{PREFIX}*") if path.name[len(PREFIX) :].isdigit()]
 
 
 def _is_complete(checkpoint: Path) -> bool:

@@ -3,84 +3,65 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import shutil
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pengadil.errors import PengadilError
-from pengadil.hardware import Choice, Hardware
 from pengadil.loading import load_causal, quiet
 from pengadil.recipe import Recipe
-from pengadil.tokens import VerdictTokens
+from pengadil.training.arguments import training_arguments
 from pengadil.training.attention import use_bundles
 from pengadil.training.bundles import collate
-from pengadil.training.checkpoints import mark_complete, newest_complete
-from pengadil.training.rows import TrainingRow
+from pengadil.training.checkpoints import newest_complete
+from pengadil.training.micro import CPU_TOKENS, Backoff, is_out_of_memory, micro_batches
+from pengadil.training.processes import add_gradients, share_of, total
+from pengadil.training.validation import judging, loss_per_token, verdict_validator
+from pengadil.training.watch import Validation, Watch
 
-SCHEDULES = {"constant": "constant_with_warmup"}  # transformers' own "constant" skips the warm-up
-KEPT_CHECKPOINTS = 2  # the newest may be cut off by a kill, so the one before it stays
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What is known after an optimizer step, for progress and the log."""
-
-    step: int
-    steps: int
-    loss: float
-    accuracy: float  # of the labelled tokens, weighted; with loss "verdict", of the verdicts
-    learning_rate: float  # the one this step was made with
-    tokens: int  # of the rows, counted as if each were computed alone
+if TYPE_CHECKING:
+    from pengadil.runs import Run
+    from pengadil.training.plan import Plan
+    from pengadil.training.reporting import Reporter
 
 
-def train_portable(
-    recipe: Recipe,
-    model_folder: Path,
-    rows: Sequence[TrainingRow],
-    verdicts: VerdictTokens,
-    tokenizer: Any,
-    pad_id: int,
-    hardware: Hardware,
-    choice: Choice,
-    checkpoints: Path,
-    adapter: Path,
-    on_step: Callable[[Step], None],
-) -> int:
-    """Train an adapter on the rows, in their order, and save it with its tokenizer to `adapter`.
+def train_portable(plan: Plan, run: Run, watch: Watch, history: list[Validation]) -> bool:
+    """Train an adapter on the plan's rows, in their order, and save it with its tokenizer.
 
-    Goes on from the newest whole checkpoint under `checkpoints`. Returns the number of optimizer
-    steps of the whole training. Raises PengadilError where the adapter does not fit the model, and
-    when the loss is no longer a number.
+    Goes on from the newest whole checkpoint of the run. Returns whether the training came to its
+    end, and False where the deadline stopped it. Raises PengadilError where the adapter does not
+    fit the model, when the loss is no longer a number, and when memory does not hold one row.
     """
-    import torch
     from peft.helpers import disable_input_dtype_casting
     from transformers import set_seed
 
-    set_seed(recipe.train.seed)
-    causal = load_causal(
-        model_folder, choice.dtype, choice.attention, hardware.device, recipe.model.load_in_4bit
-    )
-    adapted = _add_adapter(causal, recipe)
-    trainer = _make_trainer(
-        recipe, adapted, rows, verdicts, pad_id, getattr(torch, choice.dtype), checkpoints, on_step
-    )
-    start = newest_complete(checkpoints)
+    from pengadil.training.reporting import Reporter
+
+    set_seed(plan.recipe.train.seed)
+    adapted = load_adapted(plan)
+    use_bundles(adapted.get_base_model())
+
+    def save(folder: Path) -> None:
+        save_adapter(adapted, plan.tokenizer, folder)
+
+    reporter = Reporter(plan, run, watch, save, None, history)
+    trainer = _make_trainer(plan, run, adapted, reporter)
+    reporter.validate = _validator(plan, trainer) if plan.validation else None
+    start = newest_complete(run.checkpoints)
     with contextlib.ExitStack() as stack:
         # Autocast computes the adapter in the base's number format; without this, peft would first
         # turn every input into float32, which on a CPU costs a fifth of the time.
         stack.enter_context(disable_input_dtype_casting(adapted))
         stack.enter_context(quiet_warnings())
         trainer.train(resume_from_checkpoint=str(start) if start else None)
-    save_adapter(adapted, tokenizer, adapter)
-    return int(trainer.state.global_step)
+    reporter.finish()
+    return not reporter.out_of_time
 
 
 @contextlib.contextmanager
-def quiet_warnings() -> Any:
+def quiet_warnings() -> Iterator[None]:
     """Silence notices of the libraries that a user can do nothing about."""
     with warnings.catch_warnings(), quiet():
         warnings.simplefilter("ignore")
@@ -109,13 +90,27 @@ def write_adapter(adapted: Any, folder: Path) -> None:
     (folder / "README.md").unlink(missing_ok=True)  # peft's form, with nothing filled in
 
 
+def load_adapted(plan: Plan) -> Any:
+    """The base model with a fresh adapter, ready to be trained, as transformers and peft load it.
+
+    Raises PengadilError where `lora.targets` does not fit the model.
+    """
+    causal = load_causal(
+        plan.model.folder,
+        plan.choice.dtype,
+        plan.choice.attention,
+        plan.hardware.device,
+        plan.recipe.model.load_in_4bit,
+    )
+    return _add_adapter(causal, plan.recipe)
+
+
 def _add_adapter(causal: Any, recipe: Recipe) -> Any:
     import torch
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     causal.config.use_cache = False
-    use_bundles(causal)
     if recipe.model.load_in_4bit:
         causal = prepare_model_for_kbit_training(
             causal, use_gradient_checkpointing=torch.cuda.is_available()
@@ -149,44 +144,71 @@ def _add_adapter(causal: Any, recipe: Recipe) -> Any:
     return adapted
 
 
-def _make_trainer(
-    recipe: Recipe,
-    adapted: Any,
-    rows: Sequence[TrainingRow],
-    verdicts: VerdictTokens,
-    pad_id: int,
-    dtype: Any,
-    checkpoints: Path,
-    on_step: Callable[[Step], None],
-) -> Any:
-    """transformers' Trainer with our batches, our loss and our checkpoints."""
+def _make_trainer(plan: Plan, run: Run, adapted: Any, reporter: Reporter) -> Any:
+    """transformers' Trainer with our batches, our loss and our checkpoints.
+
+    It is handed the rows of a whole optimizer step at a time, and cuts them itself: so a step can
+    be made again with fewer rows at once when memory does not suffice.
+    """
     import torch
     from peft import set_peft_model_state_dict
     from safetensors.torch import load_file
-    from transformers import Trainer, TrainerCallback, TrainingArguments
-    from transformers.trainer_callback import PrinterCallback, ProgressCallback
+    from torch.utils.data import DataLoader
+    from transformers import Trainer, TrainingArguments
 
     from pengadil.training.objective import Objective
 
-    settings = recipe.train
-    micro = settings.micro_batch_size or settings.batch_size
-    totals = {"hits": 0.0, "weight": 0.0, "loss": 0.0}
-    rate = 0.0
-    lengths = [len(row.ids) for row in rows]
+    settings = plan.recipe.train
+    dtype = getattr(torch, plan.choice.dtype)
+    on_cpu = plan.hardware.device == "cpu"
+    most_tokens = CPU_TOKENS if on_cpu and not settings.micro_batch_size else None
+    backoff = Backoff(settings.micro_batch_size or settings.batch_size, reporter.watch.say)
 
     class JudgeTrainer(Trainer):  # type: ignore[misc]
-        def _get_num_items_in_batch(self, batch_samples: list[Any], device: Any) -> Any:
-            return sum(batch["loss_weights"].sum() for batch in batch_samples).to(device)
+        def get_train_dataloader(self) -> DataLoader[Any]:
+            # A step's rows are one item; each process takes its share of them.
+            return DataLoader(self.train_dataset, batch_size=1, collate_fn=lambda items: items[0])
 
-        def compute_loss(
-            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = 1
-        ) -> Any:
-            outputs = model(**inputs)
-            for name in ("hits", "loss"):
-                totals[name] += float(outputs[name].detach())
-            totals["weight"] += float(inputs["loss_weights"].sum())
-            loss = outputs["loss"] / num_items_in_batch
-            return (loss, outputs) if return_outputs else loss
+        def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+            model.train()
+            rows = share_of(inputs)
+            # Divided by the whole step's weights, so that the size of a micro-batch, and the
+            # number of processes, change nothing.
+            weight = total(sum(sum(row.weights) for row in rows))
+            while True:
+                random = _random_states()
+                try:
+                    loss = self._micro_batches(model, rows, weight)
+                    break
+                except (RuntimeError, MemoryError) as error:
+                    if not is_out_of_memory(error):
+                        raise
+                    backoff.halve(max(row.size for row in rows), error)
+                # Out of the handler, whose error keeps the failed computation in memory.
+                model.zero_grad(set_to_none=True)
+                _set_random_states(random)
+                if not on_cpu:
+                    torch.cuda.empty_cache()
+            add_gradients(model)
+            return torch.tensor(loss, device=self.args.device)
+
+        def _micro_batches(self, model: Any, rows: Sequence[Any], weight: float) -> float:
+            loss = hits = 0.0
+            for batch in micro_batches(rows, backoff.rows, most_tokens):
+                inputs = {
+                    name: tensor.to(self.args.device)
+                    for name, tensor in collate(batch, plan.pad_id, dtype).items()
+                }
+                with self.accelerator.no_sync(model):
+                    outputs = model(**inputs)
+                    self.accelerator.backward(outputs["loss"] / weight)
+                loss += float(outputs["loss"].detach())
+                hits += float(outputs["hits"])
+            totals = reporter.totals
+            totals.loss += total(loss)
+            totals.hits += total(hits)
+            totals.weight += weight
+            return loss / weight
 
         def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
             write_adapter(adapted, Path(output_dir or self.args.output_dir))
@@ -195,72 +217,75 @@ def _make_trainer(
             weights = load_file(Path(resume_from_checkpoint) / "adapter_model.safetensors")
             set_peft_model_state_dict(adapted, weights)
 
-    class Reporter(TrainerCallback):  # type: ignore[misc]
-        def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            nonlocal rate  # when the step ends, the scheduler is already at the next one
-            rate = kwargs["lr_scheduler"].get_last_lr()[0]
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            weight = totals["weight"] or 1.0
-            if not math.isfinite(totals["loss"]):
-                raise PengadilError(
-                    f"step {state.global_step} of {state.max_steps}",
-                    "the loss is no longer a number",
-                    "Lower --train.learning_rate, or use --model.dtype float32.",
-                )
-            done = min(state.global_step * settings.batch_size, len(rows))
-            on_step(
-                Step(
-                    step=state.global_step,
-                    steps=state.max_steps,
-                    loss=totals["loss"] / weight,
-                    accuracy=totals["hits"] / weight,
-                    learning_rate=rate,
-                    tokens=sum(lengths[:done]),
-                )
-            )
-            totals.update(hits=0.0, weight=0.0, loss=0.0)
-
-        def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            mark_complete(checkpoints / f"checkpoint-{state.global_step}")
-
-    on_gpu = adapted.device.type == "cuda"
-    arguments = TrainingArguments(
-        output_dir=str(checkpoints),
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=settings.batch_size // micro,
-        max_steps=-(-len(rows) // settings.batch_size),
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=SCHEDULES.get(settings.schedule, settings.schedule),
-        warmup_steps=settings.warmup_steps,
-        optim=settings.optimizer,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        bf16=on_gpu and dtype == torch.bfloat16,
-        fp16=on_gpu and dtype == torch.float16,
-        seed=settings.seed,
-        use_cpu=adapted.device.type == "cpu",
-        train_sampling_strategy="sequential",  # the rows come in their order
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        save_strategy="steps",
-        save_steps=settings.save_every,
-        save_total_limit=KEPT_CHECKPOINTS,
-        logging_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-    )
+    verdicts = None
+    if settings.method == "sft" and settings.loss == "verdict":
+        assert plan.encoder is not None
+        verdicts = (plan.encoder.verdict.zero, plan.encoder.verdict.one)
+    steps = plan.step_rows()
+    arguments = training_arguments(plan, run.checkpoints, settings.batch_size)
     trainer = JudgeTrainer(
-        model=Objective(
-            adapted, (verdicts.zero, verdicts.one) if settings.loss == "verdict" else None, dtype
-        ),
-        args=arguments,
-        train_dataset=list(rows),
-        data_collator=lambda batch: collate(batch, pad_id, dtype),
-        callbacks=[Reporter()],
+        model=Objective(adapted, verdicts, dtype),
+        args=TrainingArguments(**arguments),
+        train_dataset=steps,
+        data_collator=lambda items: items,
     )
-    trainer.remove_callback(PrinterCallback)
-    trainer.remove_callback(ProgressCallback)
-    # Our loss is already divided by the whole step's weights: the trainer must not divide again.
-    trainer.model_accepts_loss_kwargs = True
+    reporter.attach(trainer)
     return trainer
+
+
+def _validator(plan: Plan, trainer: Any) -> Callable[[int], Validation]:
+    """Verdicts of a judge; the loss of a rewriter."""
+
+    objective = trainer.model
+    adapted, dtype = objective.adapted, objective.dtype
+    if plan.recipe.train.method == "sft":
+        return verdict_validator(plan, adapted, lambda: as_judged(adapted, plan))
+
+    from pengadil.training.rewrite_rows import make_rewrite_rows
+
+    assert plan.encoder is not None
+    dropped: list[str] = []
+    rows = make_rewrite_rows(
+        plan.validation, plan.prompt, plan.encoder, plan.recipe.data.max_length, dropped
+    )
+
+    def validate(step: int) -> Validation:
+        losses = []
+        with judging(adapted):
+            for row in rows:
+                batch = collate([row], plan.pad_id, dtype)
+                outputs = objective(**{name: t.to(adapted.device) for name, t in batch.items()})
+                losses.append((float(outputs["loss"]), sum(row.weights)))
+        return loss_per_token(step, losses)
+
+    return validate
+
+
+@contextlib.contextmanager
+def as_judged(adapted: Any, plan: Plan) -> Iterator[None]:
+    """The model as a judge computes it: without bundles, its adapter in the base's format."""
+    import torch
+
+    causal = adapted.get_base_model()
+    training = causal.config._attn_implementation
+    causal.set_attn_implementation(plan.choice.attention)
+    dtype = getattr(torch, plan.choice.dtype)
+    try:
+        with torch.autocast(adapted.device.type, dtype, enabled=dtype != torch.float32):
+            yield
+    finally:
+        causal.set_attn_implementation(training)
+
+
+def _random_states() -> tuple[Any, list[Any]]:
+    """What dropout draws from, on the processor and on each CUDA device."""
+    import torch
+
+    return torch.get_rng_state(), torch.cuda.get_rng_state_all()
+
+
+def _set_random_states(states: tuple[Any, list[Any]]) -> None:
+    import torch
+
+    torch.set_rng_state(states[0])
+    torch.cuda.set_rng_state_all(states[1])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol, TypeVar
 
 from pengadil.errors import PengadilError
 from pengadil.prompts import Prompt
@@ -13,6 +14,24 @@ from pengadil.records import Example
 from pengadil.tokens import Encoder
 
 IGNORED = -100  # the label that torch's cross-entropy leaves out
+
+Row = TypeVar("Row", bound="AnyRow")
+
+
+class AnyRow(Protocol):
+    """What the rows of every method have."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def group(self) -> str: ...
+
+    @property
+    def ids(self) -> list[int]: ...
+
+    @property
+    def size(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +50,11 @@ class TrainingRow:
     labels: list[int]
     weights: list[float]
 
+    @property
+    def size(self) -> int:
+        """How many tokens are computed for it."""
+        return len(self.ids)
+
 
 def make_rows(
     examples: Sequence[Example],
@@ -39,11 +63,12 @@ def make_rows(
     max_length: int,
     loss: str,
     verdict_weight: float = 1.0,
+    left_out: list[str] | None = None,
 ) -> list[TrainingRow]:
     """The rows of the examples, in order.
 
-    Raises PengadilError with the ids of all rows longer than `max_length` (a cut row would lose
-    its answer, which stands at the end), or without the reasoning that the prompt asks for.
+    Rows longer than `max_length` go as `fitting` says. Raises PengadilError with the ids of rows
+    without the reasoning that the prompt asks for.
     """
     if prompt.answer == "reasoning":
         _refuse(
@@ -52,12 +77,30 @@ def make_rows(
             "Fill the field 'reasoning', or use a verdict prompt.",
         )
     rows = [_make_row(example, prompt, encoder, loss, verdict_weight) for example in examples]
-    _refuse(
-        [f"{row.id} ({len(row.ids)} tokens)" for row in rows if len(row.ids) > max_length],
-        f"longer than data.max_length = {max_length}, so the answer would be cut",
-        "Raise --data.max_length, or shorten or remove these rows.",
-    )
-    return rows
+    return fitting(rows, max_length, left_out)
+
+
+def fitting(
+    rows: Sequence[Row],
+    max_length: int,
+    left_out: list[str] | None,
+    length: Callable[[Row], int] = lambda row: len(row.ids),
+) -> list[Row]:
+    """The rows of at most `max_length` tokens; the ids of the others are added to `left_out`.
+
+    A cut row would lose its answer, which stands at the end. So where `left_out` is None, longer
+    rows are a PengadilError with their ids.
+    """
+    long = [row for row in rows if length(row) > max_length]
+    if left_out is None:
+        _refuse(
+            [f"{row.id} ({length(row)} tokens)" for row in long],
+            f"longer than data.max_length = {max_length}, so the answer would be cut",
+            "Raise --data.max_length, remove these rows, or leave them out with --data.long drop.",
+        )
+    else:
+        left_out += [row.id for row in long]
+    return [row for row in rows if length(row) <= max_length]
 
 
 def _make_row(
@@ -92,7 +135,7 @@ def _refuse(ids: list[str], wrong: str, next_step: str) -> None:
         raise PengadilError(f"{len(ids)} rows: {', '.join(ids[:5])}{more}", wrong, next_step)
 
 
-def epoch_order(sources: Sequence[Sequence[TrainingRow]], order: str, seed: int) -> list[int]:
+def epoch_order(sources: Sequence[Sequence[AnyRow]], order: str, seed: int) -> list[int]:
     """The order of one epoch, as indices into the sources' rows laid end to end.
 
     Documents are shuffled; the rows of one document stay together, so that an engine may compute
@@ -118,7 +161,7 @@ def epoch_order(sources: Sequence[Sequence[TrainingRow]], order: str, seed: int)
 
 
 def training_order(
-    sources: Sequence[Sequence[TrainingRow]], order: str, seed: int, rows: int
+    sources: Sequence[Sequence[AnyRow]], order: str, seed: int, rows: int
 ) -> list[int]:
     """The first `rows` indices of as many epochs as that takes, each in an order of its own."""
 
