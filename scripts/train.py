@@ -4,10 +4,13 @@
     python scripts/train.py laptop
     python scripts/train.py smoke --train.epochs 2 --lora.rank 16
     python scripts/train.py smoke --dry-run
+    python scripts/train.py malaysian-mistral-v3 --max-hours 11.5
+    accelerate launch --num_processes 2 scripts/train.py smoke
 
 RECIPE is a name in recipes/ or a TOML file; without one it is `smoke` on a machine without a GPU
 and `malaysian-mistral-v3` with one. Any of its fields can be overridden by its name. Stopped, the
-same command goes on from the last checkpoint. The result is a run folder; runs/latest is the
+same command goes on from the last checkpoint; with --max-hours it stops by itself, in a state that
+goes on, and exits with 0. The result is a run folder; runs/latest is the
 newest.
 """
 
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +28,7 @@ from pengadil.errors import run_script
 if TYPE_CHECKING:
     from pengadil.data.slices import Slice
     from pengadil.runs import Run
-    from pengadil.training.run import Plan
+    from pengadil.training.plan import Plan
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -43,6 +47,12 @@ def make_parser() -> argparse.ArgumentParser:
         "--fresh", action="store_true", help="start anew even if an unfinished run could go on"
     )
     parser.add_argument(
+        "--max-hours",
+        type=float,
+        metavar="HOURS",
+        help="stop training after so long, checkpoint saved",
+    )
+    parser.add_argument(
         "--runs", type=Path, default=Path("runs"), metavar="DIR", help="default: runs"
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help="where the slices' files are")
@@ -50,6 +60,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    started = time.monotonic()
     options, words = make_parser().parse_known_args(arguments)
     # As an argument of its own, RECIPE would take the value of a field that stands before it.
     named = bool(words) and not words[0].startswith("-")
@@ -60,7 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from pengadil.folders import find
     from pengadil.hardware import detect
     from pengadil.recipe import load_recipe
-    from pengadil.training.run import find_or_start, make_plan, train
+    from pengadil.training.plan import make_plan
+    from pengadil.training.processes import is_main
+    from pengadil.training.run import find_or_start, train
 
     sys.stdout.reconfigure(errors="replace")
     if name is None:
@@ -70,20 +83,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     known = find("eval", "slices")
     tests = [load_slice(test, known, options.data) for test in recipe.evaluation.slices]
     plan = make_plan(recipe, tests)
-    show_plan(plan)
+    if is_main():
+        show_plan(plan)
     if options.dry_run:
-        print(recipe.to_toml())
+        if is_main():
+            print(recipe.to_toml())
         return
     run, old = find_or_start(plan, options.runs, options.fresh)
-    print(f"{'going on with' if old else 'run'} {run.folder}")
     summaries: dict[tuple[str, bool], dict[str, Any]] = {}
-    if recipe.evaluation.before:
-        evaluate_all(plan, run, tests, True, summaries)
+    if is_main():
+        print(f"{'going on with' if old else 'run'} {run.folder}")
+        if recipe.evaluation.before:
+            evaluate_all(plan, run, tests, True, summaries)
 
     from pengadil.training.progress import training_progress
 
-    with training_progress(f"training {recipe.name}") as on_step:
-        train(plan, run, on_step)
+    deadline = started + options.max_hours * 3600 if options.max_hours else None
+    with training_progress(f"training {recipe.name}", deadline=deadline) as watch:
+        complete = train(plan, run, watch)
+    if not is_main():
+        return
+    if not complete:
+        print(f"stopped after {options.max_hours:g} h, as asked: {run.folder}")
+        print("run the same command again to go on from here")
+        return
     evaluate_all(plan, run, tests, False, summaries)
     run.write_facts({**run.facts(), "evaluated": True})
     show_results(run, tests, summaries)
@@ -138,7 +161,8 @@ def show_results(
         for before in (True, False)
         if (summary := summaries.get((test.key, before)))
     ]
-    print_results(judged)
+    if judged:
+        print_results(judged)
     print(f"trained in {run.facts()['seconds']:.0f} s: {run.folder}")
     print(f"next: python scripts/export_gguf.py {run.folder}")
 

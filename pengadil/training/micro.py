@@ -21,6 +21,8 @@ def micro_batches(
     Rows of one document stay neighbours. Documents come by length where the step does not fit
     into one batch, so that little of it is padding; tokens are counted with padding.
     """
+    if not rows:  # of another process
+        return []
     documents = [list(group) for _, group in groupby(rows, key=lambda row: row.group)]
     if len(rows) > most_rows or (most_tokens and _padded(rows) > most_tokens):
         documents.sort(key=lambda document: -max(row.size for row in document))
@@ -52,9 +54,10 @@ class Backoff:
     def halve(self, longest: int, error: Exception) -> None:
         """PengadilError where a single row is too much already."""
         if self.rows == 1:
+            said = (str(error) or type(error).__name__).splitlines()[0]
             raise PengadilError(
                 f"a row of {longest} tokens",
-                f"the memory does not suffice for it alone ({str(error).splitlines()[0][:120]})",
+                f"the memory does not suffice for it alone ({said[:120]})",
                 "Lower --data.max_length, set --model.load_in_4bit true, or take a smaller model.",
             ) from None
         before, self.rows = self.rows, self.rows // 2
@@ -66,7 +69,7 @@ class Backoff:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether torch, on any device, or Python could not get memory."""
-    from accelerate.utils import should_reduce_batch_size
+    from accelerate.utils.memory import should_reduce_batch_size
 
     if isinstance(error, MemoryError):
         return True

@@ -48,9 +48,9 @@ class Validation:
 
     def better_than(self, other: Validation) -> bool:
         """Whether this is the better of two, by the metric alone."""
-        return (self.value > other.value) == MORE_IS_BETTER[self.metric] and (
-            self.value != other.value
-        )
+        if MORE_IS_BETTER[self.metric]:
+            return self.value > other.value
+        return self.value < other.value
 
 
 @dataclass(frozen=True, slots=True)
