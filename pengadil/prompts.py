@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from string import Template
@@ -12,20 +13,23 @@ from pengadil.folders import find, read_toml
 from pengadil.forms import REASONED_VERDICT, VERDICT, Form
 from pengadil.records import Example
 
-ANSWERS = ("verdict", "reasoning")
+TEXT = "text"
+ANSWERS = ("verdict", "reasoning", TEXT)
 LANGUAGES = ("ms", "en")
 PLACEHOLDERS = ("passage", "question")
+TEXT_PLACEHOLDERS = ("text",)
 KEYS = {"answer": ANSWERS, "language": LANGUAGES, "user": None}
 OPTIONAL_KEYS = ("swapped", "twin")
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a judge is asked.
+    """What a judge, or a rewriter of texts, is asked.
 
     `answer` is the form of the answer: "verdict" is `{"consistency": 1}`, "reasoning" is
-    `{"reasoning": "...", "consistency": 1}`. `language` is that of the instruction. `user` is
-    the message, with `$passage` and `$question` in it and `$$` for a dollar sign. `swapped_user`
+    `{"reasoning": "...", "consistency": 1}`, "text" is free text, a given one rewritten.
+    `language` is that of the instruction. `user` is the message, with `$passage` and `$question`
+    in it (`$text`, where the answer is a text) and `$$` for a dollar sign. `swapped_user`
     is the same message with the labels in the other order, and `twin` the name (or path) of the
     same prompt in the other language; probes ask for them, and both may be empty.
     """
@@ -67,16 +71,40 @@ class Prompt:
 
     @property
     def form(self) -> Form:
-        """The JSON that is asked for."""
+        """The JSON that is asked for. PengadilError for a prompt that asks for free text."""
+        self._need_verdict()
         return REASONED_VERDICT if self.answer == "reasoning" else VERDICT
 
     def render(self, example: Example) -> list[dict[str, str]]:
         """The chat messages for one example: a single one, from the user.
 
-        Passage and question are put in untouched, whatever signs they hold.
+        Passage and question are put in untouched, whatever signs they hold. PengadilError for a
+        prompt that asks for no verdict.
         """
+        self._need_verdict()
         text = Template(self.user).substitute(passage=example.passage, question=example.question)
         return [{"role": "user", "content": text}]
+
+    def render_text(self, text: str) -> list[dict[str, str]]:
+        """The chat messages that ask to rewrite a text, put in untouched: one, from the user.
+
+        PengadilError for a prompt that asks for a verdict.
+        """
+        if self.answer != TEXT:
+            raise PengadilError(
+                f"prompt {self.name}",
+                "it asks for a verdict, not for a text to be rewritten",
+                "Use one whose answer is a text, such as rewrite.",
+            )
+        return [{"role": "user", "content": Template(self.user).substitute(text=text)}]
+
+    def _need_verdict(self) -> None:
+        if self.answer == TEXT:
+            raise PengadilError(
+                f"prompt {self.name}",
+                "it asks for a rewritten text, and a judge gives verdicts",
+                "Use a prompt that asks for a verdict, such as verdict.",
+            )
 
     def swapped(self) -> Prompt:
         """The same prompt with the labels in the other order; PengadilError if it has no such text.
@@ -117,10 +145,14 @@ def load_prompt(name: str) -> Prompt:
     """The prompt of that name (`prompts/name.toml`) or path; every fault is reported at once."""
     path = find("prompts", name)
     settings = read_toml(path)
+    placeholders = TEXT_PLACEHOLDERS if settings.get("answer") == TEXT else PLACEHOLDERS
     faults = [
         *_wrong_keys(settings),
-        *_wrong_placeholders(settings.get("user")),
-        *(f"swapped: {fault}" for fault in _wrong_placeholders(settings.get("swapped"))),
+        *_wrong_placeholders(settings.get("user"), placeholders),
+        *(
+            f"swapped: {fault}"
+            for fault in _wrong_placeholders(settings.get("swapped"), placeholders)
+        ),
     ]
     if faults:
         raise PengadilError(
@@ -158,13 +190,13 @@ def _wrong_keys(settings: dict[str, Any]) -> list[str]:
     return faults
 
 
-def _wrong_placeholders(user: object) -> list[str]:
+def _wrong_placeholders(user: object, placeholders: Sequence[str]) -> list[str]:
     if not isinstance(user, str):
         return []
     template = Template(user)
     found = template.get_identifiers()
-    faults = [f"unknown placeholder ${name}" for name in found if name not in PLACEHOLDERS]
-    faults += [f"no placeholder ${name}" for name in PLACEHOLDERS if name not in found]
+    faults = [f"unknown placeholder ${name}" for name in found if name not in placeholders]
+    faults += [f"no placeholder ${name}" for name in placeholders if name not in found]
     if not template.is_valid():
         faults.append("a $ that begins no placeholder (write $$ for a dollar sign)")
     return faults

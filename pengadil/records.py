@@ -34,13 +34,18 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """A prompt with a better and a worse completion (Hong et al., 2024, ORPO)."""
+    """A conversation with a better and a worse answer to its end (Hong et al., 2024, ORPO).
+
+    `messages` is all that comes before the answer, as `{"role": ..., "content": ...}`. `document`
+    is what preferences on one document share; empty where that is the messages themselves.
+    """
 
     id: str
-    prompt: str
+    messages: list[dict[str, str]]
     chosen: str
     rejected: str
     source: str = ""
+    document: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,7 +188,16 @@ class Encoder:
 
     def completion(self, answer: int, reasoning: str | None = None) -> list[int]:
         """Ids of a target, with the end-of-text token."""
-        return [*self.encode(VERDICT.text(answer, reasoning)), self.eos_id]
+        return self.answer(VERDICT.text(answer, reasoning))
+
+    def answer(self, text: str) -> list[int]:
+        """Ids of what a model is to write, with the end-of-text token.
+
+        As in `chat`, a text that holds "<|im_end|>" holds those letters, and does not end there.
+        """
+        seam = _unused(text)
+        parts = self._quoted(text, seam).split(seam)
+        return [*(token for part in parts for token in self.encode(part)), self.eos_id]
 
     def choices(self, form: Form) -> ChoiceTokens:
         """Where the form's lone choices part, and with which tokens.

@@ -33,7 +33,8 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         asked = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = unquote(urlsplit(self.path).path)
-        name = "/".join(path.removeprefix("/api").removeprefix("/datasets/").split("/")[:2])
+        place = path.removeprefix("/api").removeprefix("/datasets").removeprefix("/models")
+        name = "/".join(place.removeprefix("/").split("/")[:2])
         if name in self.refused:
             return self.send(self.refused[name][0], code=self.refused[name][1])
         if name not in self.repositories:

@@ -16,7 +16,8 @@ from pengadil.folders import find, names
 from pengadil.prompts import Prompt, load_prompt
 from pengadil.records import Example
 
-SHIPPED = names("prompts")
+REWRITES = ["rewrite", "rewrite-en"]
+SHIPPED = [name for name in names("prompts") if name not in REWRITES]
 AWKWARD = 'Harga $5 {x} ${y} "a" \'b\' \\n \\1 $question $passage $$ {"consistency": 0} %s\n\ttamat'
 
 
@@ -34,9 +35,9 @@ def prompt_text(user: str = "$passage $question", answer: str = "verdict") -> st
     return f"answer = '{answer}'\nlanguage = 'ms'\nuser = '''{user}'''\n"
 
 
-def test_the_six_prompts_are_shipped() -> None:
-    twins = {"verdict", "consistency", "reasoning"}
-    assert set(SHIPPED) >= twins | {f"{name}-en" for name in twins}
+def test_the_eight_prompts_are_shipped() -> None:
+    twins = {"verdict", "consistency", "reasoning", "rewrite"}
+    assert set(names("prompts")) >= twins | {f"{name}-en" for name in twins}
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -179,7 +180,7 @@ def test_every_fault_of_a_prompt_is_reported_at_once(tmp_path: Path) -> None:
     for part in (
         "unknown key 'langauge' (Did you mean language?)",
         "no key language",
-        "answer = 'yes' is none of verdict, reasoning",
+        "answer = 'yes' is none of verdict, reasoning, text",
         "unknown placeholder $pasage",
         "unknown placeholder $context",
         "no placeholder $passage",
@@ -235,9 +236,44 @@ def test_a_folder_is_not_taken_for_a_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert find("prompts", "verdict") == Path(folders.__file__).parents[1] / "prompts/verdict.toml"
 
 
+@pytest.mark.parametrize("name", REWRITES)
+def test_a_prompt_to_rewrite_puts_the_text_in_untouched_and_last(name: str) -> None:
+    prompt = load_prompt(name)
+    (message,) = prompt.render_text(AWKWARD)
+    assert message["role"] == "user"
+    assert message["content"].startswith(prompt.opening)
+    assert message["content"].endswith(AWKWARD)
+    assert prompt.translated().translated() == prompt
+    assert prompt.translated().language != prompt.language
+
+
+def test_a_prompt_to_rewrite_judges_nothing_and_one_to_judge_rewrites_nothing() -> None:
+    rewrite = load_prompt("rewrite")
+    for ask in (lambda: rewrite.form, lambda: rewrite.render(example()), rewrite.swapped):
+        with pytest.raises(PengadilError, match="prompt rewrite: it"):
+            ask()
+    with pytest.raises(PengadilError, match="asks for a verdict, not for a text"):
+        load_prompt("verdict").render_text("Teks.")
+
+
+@pytest.mark.parametrize(
+    ("user", "answer", "part"),
+    [
+        ("$passage $question", "text", "no placeholder $text"),
+        ("$text $question", "text", "unknown placeholder $question"),
+        ("$text", "verdict", "unknown placeholder $text"),
+    ],
+)
+def test_placeholders_are_those_of_the_answer(
+    tmp_path: Path, user: str, answer: str, part: str
+) -> None:
+    with pytest.raises(PengadilError, match=re.escape(part)):
+        load_prompt(write(tmp_path, prompt_text(user, answer)))
+
+
 def test_what_messages_share_is_what_they_begin_with() -> None:
     example = Example("a", "Ali $5 di {Ipoh}.", "Ya?", 1)
-    for name in names("prompts"):
+    for name in SHIPPED:
         prompt = load_prompt(name)
         [message] = prompt.render(example)
         shared = prompt.shared(example)

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pengadil.data.preferences import preferences_from_examples
 from pengadil.data.sources import leaks, load_rows, read_local, rows_sha256
 from pengadil.errors import PengadilError
-from pengadil.records import Example
+from pengadil.prompts import load_prompt
+from pengadil.records import Example, Preference, Rewrite
 
 ROW = Example("a", "Ali lahir di Ipoh.", "Ali lahir di Muar.", 0)
 
@@ -59,9 +61,12 @@ def test_more_rows_than_a_file_has_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
-        ("wanadzhar913/boolq-malay", r"cannot be fetched here.*\.jsonl"),
+        (
+            "wanadzhar913/boolq-malay",
+            r"out of reach.*as data/wanadzhar913/boolq-malay-train\.jsonl",
+        ),
         ("contoh-sederhna:5", "Did you mean contoh-sederhana"),
-        ("nothing", "There are: contoh, contoh-sederhana, contoh-sukar"),
+        ("nothing", "There are: contoh, contoh-sederhana, contoh-sukar, google/boolq, "),
         ("contoh-sukar", "for testing only"),
         ("contoh:many", "no number of rows"),
         ("gone.jsonl", "no such file"),
@@ -101,3 +106,22 @@ def test_the_bundled_training_rows_do_not_leak() -> None:
 def test_every_row_leaks_into_itself(texts: list[str]) -> None:
     rows = [replace(ROW, id=str(number), question=text) for number, text in enumerate(texts)]
     assert leaks(rows, rows) == [row.id for row in rows]
+
+
+def test_leaks_of_preferences_and_rewrites_are_found_by_what_is_asked() -> None:
+    prompt = load_prompt("verdict")
+    [pair] = preferences_from_examples([ROW], prompt)
+    other = replace(pair, id="b", messages=[{"role": "user", "content": "Lain."}])
+    assert leaks([pair, other], [replace(pair, chosen="x")]) == ["a"]
+    assert leaks([pair, other], [ROW], prompt) == ["a"]
+    assert leaks([pair, other], [replace(ROW, question="Lain?")], prompt) == []
+    text = Rewrite("r", "Satu  dua.", "Tiga.")
+    assert leaks([text], [replace(text, original="satu dua.", rewritten="Empat.")]) == ["r"]
+    assert leaks([text], [replace(text, original="dua")]) == []
+
+
+def test_the_hash_is_of_every_kind_of_record() -> None:
+    pair = Preference("a", [{"role": "user", "content": "b"}], "c", "d")
+    text = Rewrite("a", "b", "c")
+    hashes = {rows_sha256([row]) for row in (pair, replace(pair, chosen="e"), text)}
+    assert len(hashes) == 3

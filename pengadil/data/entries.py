@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pengadil.data.bundled import GRADES
-from pengadil.data.sources import HUB_NAME
+from pengadil.data.hub import HUB_NAME
 from pengadil.errors import PengadilError, did_you_mean
 from pengadil.folders import read_toml
 

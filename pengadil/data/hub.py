@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from pengadil.errors import PengadilError
 from pengadil.models import HUB_TIMEOUT
 
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 # With it, a folder of the same name here is not taken for the repository.
 REMOTE = "hf://datasets/"
 

@@ -1,8 +1,9 @@
-"""The rows of a published slice: from a local file or the hub, filtered and in our columns."""
+"""The rows of a published data set: from a local file or the hub, filtered and in our columns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from pengadil.errors import PengadilError
 from pengadil.records import TEXT_FIELDS, read_jsonl
 
 Row = dict[str, Any]
+# What published data sets call their languages, and what the project does.
+LANGUAGES = {"malay": "ms", "english": "en"}
 
 
 def published_rows(entry: Entry, data: Path | None) -> tuple[str, list[Row], Path | None]:
@@ -32,7 +35,7 @@ def published_rows(entry: Entry, data: Path | None) -> tuple[str, list[Row], Pat
         rows = hub_rows(entry.hub, entry.split, entry.revision, otherwise=otherwise)
         numbered = enumerate(rows, start=1)
         unit = "row"
-    kept = list(_kept(entry, ((f"{found}, {unit} {at}", row) for at, row in numbered)))
+    kept = list(_kept(entry, f"{found}, {unit}", numbered))
     if len(kept) < entry.rows:
         wanted = " and ".join(f"{column} {value}" for column, value in entry.where.items())
         raise PengadilError(
@@ -61,29 +64,46 @@ def origin(entry: Entry) -> str:
     return f"{' or '.join(entry.files)} (on the hub: {entry.hub}{revision}, split {entry.split})"
 
 
-def _kept(entry: Entry, rows: Iterable[tuple[str, Row]]) -> Iterator[Row]:
-    """The first rows that the slice is made of, in our columns, where they are as they should be.
+def _kept(entry: Entry, where: str, rows: Iterable[tuple[int, Row]]) -> Iterator[Row]:
+    """The first rows that the slice is made of, labelled."""
+    for number, row in islice(selected(entry, where, rows), entry.rows):
+        yield labelled(entry, row, f"{where} {number}")
 
-    A row's label becomes 0 or 1; if it was a text, that is kept as the row's group.
+
+def selected(
+    entry: Entry, where: str, rows: Iterable[tuple[int, Row]]
+) -> Iterator[tuple[int, Row]]:
+    """The rows that have the values of the entry's `where`, in our columns, with their numbers.
+
+    Raises PengadilError for one that lacks a column, whose place is `where` and its number.
     """
-    left = entry.rows
-    for place, published in rows:
+    for number, published in rows:
         row = dict(published)
         for ours, theirs in entry.rename.items():
             if ours not in row and theirs in row:
                 row[ours] = row[theirs]
-        _check_columns(entry, row, place, tuple(published))
-        if any(row[column] != value for column, value in entry.where.items()):
-            continue
-        if entry.answers:
-            row["group"], row["answer"] = row["answer"], _label(entry, row["answer"], place)
-        elif isinstance(row["answer"], bool):
-            row["answer"] = int(row["answer"])
-        _check_values(row, place)
-        yield row
-        left -= 1
-        if not left:
-            return
+        _check_columns(entry, row, f"{where} {number}", tuple(published))
+        if all(row[column] == value for column, value in entry.where.items()):
+            yield number, row
+
+
+def labelled(entry: Entry, row: Row, place: str) -> Row:
+    """The row with its label as 0 or 1; if that was a text, it is kept as the row's group.
+
+    Raises PengadilError with the place of a row whose label or texts are not as they should be.
+    """
+    if entry.answers:
+        answer = _label(entry, row["answer"], place)
+        row = {**row, "group": row["answer"], "answer": answer}
+    elif isinstance(row["answer"], bool):
+        row = {**row, "answer": int(row["answer"])}
+    _check_values(row, place)
+    return row
+
+
+def language_code(name: str) -> str:
+    """The project's code for a published name of a language ("Malay": "ms"), else the name."""
+    return LANGUAGES.get(name.casefold(), name)
 
 
 def _check_columns(entry: Entry, row: Row, place: str, found: tuple[str, ...]) -> None:
@@ -95,7 +115,7 @@ def _check_columns(entry: Entry, row: Row, place: str, found: tuple[str, ...]) -
         raise PengadilError(
             place,
             f"no column {', '.join(missing)} (found: {', '.join(map(str, found)) or 'none'})",
-            f"Slice {entry.name} reads {', '.join(needed)}"
+            f"{entry.name} reads {', '.join(needed)}"
             + (f", and takes {', '.join(also)}." if also else "."),
         )
 

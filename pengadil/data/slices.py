@@ -11,8 +11,8 @@ from typing import Any
 
 from pengadil.data.bundled import load_bundled
 from pengadil.data.entries import UNPINNED, Entry, read_entries
-from pengadil.data.published import Row, origin, published_rows
-from pengadil.data.sources import language_code, read_local, rows_sha256
+from pengadil.data.published import Row, language_code, origin, published_rows
+from pengadil.data.sources import read_local, rows_sha256
 from pengadil.errors import PengadilError, did_you_mean
 from pengadil.models import file_sha256
 from pengadil.records import Example

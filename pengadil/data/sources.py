@@ -1,46 +1,49 @@
-"""Where training rows come from: a bundled grade, or a JSONL file on this machine."""
+"""Where rows come from: a bundled grade, a file on this machine, or a data set of the hub."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 from pengadil.data.bundled import GRADES, load_bundled
+from pengadil.data.named import find_source, load_examples, named_sources
+from pengadil.data.published import language_code
 from pengadil.errors import PengadilError, did_you_mean
+from pengadil.prompts import Prompt
 from pengadil.recipe import parse_source
-from pengadil.records import Example, read_examples, to_json
+from pengadil.records import Example, Preference, Rewrite, read_examples, to_json
 
-# What published files call their languages, and what the project does.
-LANGUAGES = {"malay": "ms", "english": "en"}
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+Record = Example | Preference | Rewrite
+Read = TypeVar("Read")
 
 
 def load_rows(spec: str, split: str = "train", seed: int = 0) -> list[Example]:
-    """The rows that an entry of `data.train` names.
+    """The examples that an entry of `data.train` or `data.validation` names.
 
     `contoh:800` is 800 rows of a bundled grade's `split`, made from `seed`; `rows.jsonl:500` is
-    the first 500 rows of a file, which has no splits. Raises PengadilError for a source that
-    does not exist, cannot be fetched here, or has fewer rows than asked for.
+    the first 500 rows of a file, which has no splits; `owner/name:1000` is the first 1,000 of a
+    data set of the hub, as sources.toml describes it. Raises PengadilError for a source that does
+    not exist, cannot be had, or has fewer rows than asked for.
     """
     source, count = parse_source(spec)
     if source in GRADES:
         return load_bundled(source, split, count, seed)
     if source.lower().endswith(".jsonl"):
         return first_rows(source, read_local(Path(source)), count)
-    if HUB_NAME.fullmatch(source) and not Path(source).exists():
-        raise PengadilError(
-            source,
-            "a data set of the hub cannot be fetched here",
-            'Save it as a .jsonl file of {"passage": ..., "question": ..., "answer": 0 or 1} '
-            "lines and name that file.",
-        )
-    raise PengadilError(
+    if named := find_source(source):
+        return load_examples(named, split, count)
+    raise unknown_source(source, ".jsonl")
+
+
+def unknown_source(source: str, *suffixes: str) -> PengadilError:
+    """What to raise where a source is nothing that rows can be read from."""
+    return PengadilError(
         repr(source),
-        "neither a bundled grade nor a .jsonl file",
-        did_you_mean(source, GRADES),
+        f"neither a bundled grade, a {' or '.join(suffixes)} file nor a data set of the hub",
+        did_you_mean(source, [*GRADES, *named_sources()]),
     )
 
 
@@ -52,39 +55,45 @@ def read_local(path: Path, source: str = "") -> list[Example]:
     ]
 
 
-def language_code(name: str) -> str:
-    """The project's code for a published name of a language ("Malay": "ms"), else the name."""
-    return LANGUAGES.get(name.casefold(), name)
-
-
-def first_rows(name: str, examples: list[Example], count: int | None) -> list[Example]:
-    """The first `count` examples, or all; PengadilError where there are fewer."""
-    if count is not None and count > len(examples):
+def first_rows(name: str, rows: list[Read], count: int | None) -> list[Read]:
+    """The first `count` rows, or all; PengadilError where there are fewer."""
+    if count is not None and count > len(rows):
         raise PengadilError(
-            name, f"{count} rows asked for, it has {len(examples)}", f"Ask for {len(examples)}."
+            name, f"{count} rows asked for, it has {len(rows)}", f"Ask for {len(rows)}."
         )
-    return examples[:count]
+    return rows[:count]
 
 
-def rows_sha256(examples: Iterable[Example]) -> str:
+def rows_sha256(rows: Iterable[Record]) -> str:
     """SHA-256 over the rows in their canonical form: `records.to_json` lines, in order."""
     digest = sha256()
-    for example in examples:
-        digest.update(to_json(example).encode() + b"\n")
+    for row in rows:
+        digest.update(to_json(row).encode() + b"\n")
     return digest.hexdigest()
 
 
-def leaks(train: Sequence[Example], test: Sequence[Example]) -> list[str]:
-    """Ids of training rows whose passage and question both stand in a test row.
+def leaks(
+    train: Sequence[Record], test: Sequence[Record], prompt: Prompt | None = None
+) -> list[str]:
+    """Ids of training rows that stand in the test too.
 
-    Case and white space are passed over; nothing else is.
+    Of Examples, passage and question are compared, of Preferences the conversation before the
+    answer, of Rewrites the original. With the `prompt` that Preferences were made with, Examples
+    in the test are compared with them too. Case and white space are passed over; nothing else is.
     """
-    tested = {_folded(example) for example in test}
-    return [example.id for example in train if _folded(example) in tested]
+    tested = {_folded(record) for record in test}
+    if prompt is not None:
+        asked = [prompt.render(record) for record in test if isinstance(record, Example)]
+        tested |= {_folded(Preference("", messages, "", "")) for messages in asked}
+    return [record.id for record in train if _folded(record) in tested]
 
 
-def _folded(example: Example) -> tuple[str, str]:
-    passage, question = (
-        " ".join(text.casefold().split()) for text in (example.passage, example.question)
-    )
-    return passage, question
+def _folded(record: Record) -> tuple[str, ...]:
+    texts: tuple[str, ...]
+    if isinstance(record, Example):
+        texts = (record.passage, record.question)
+    elif isinstance(record, Preference):
+        texts = ("messages", *(message["content"] for message in record.messages))
+    else:
+        texts = ("original", record.original)
+    return tuple(" ".join(text.casefold().split()) for text in texts)

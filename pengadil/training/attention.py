@@ -36,6 +36,7 @@ def attend(
     sliding_window: int | None = None,
     softcap: float | None = None,
     s_aux: Tensor | None = None,
+    position_ids: Tensor | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
     """The attention of one layer, with the signature that transformers calls.
@@ -52,17 +53,21 @@ def attend(
             "its attention bounds its scores or has sinks, which this engine does not compute",
             "Train a Llama, Mistral or Qwen model, or Gemma 3.",
         )
-    if sliding_window is not None and query.shape[2] > sliding_window:
-        raise PengadilError(
-            f"{query.shape[2]} tokens at once",
-            f"this model looks back over {sliding_window} only, which this engine does not compute",
-            "Lower --train.micro_batch_size, or use shorter rows.",
-        )
+    count, start = attention_mask.shape[2:]
+    length = (query.shape[2] - start) // count
+    if sliding_window is not None:
+        # No token looks back further than over its own row.
+        longest = start + length if position_ids is None else int(position_ids.max()) + 1
+        if longest > sliding_window:
+            raise PengadilError(
+                f"a row of {longest} tokens",
+                f"this model looks back over {sliding_window} only, which this engine does not "
+                "compute",
+                f"Use shorter rows: --data.max_length {sliding_window}.",
+            )
     groups = query.shape[1] // key.shape[1]
     key = key.repeat_interleave(groups, dim=1)
     value = value.repeat_interleave(groups, dim=1)
-    count, start = attention_mask.shape[2:]
-    length = (query.shape[2] - start) // count
     scale = query.shape[3] ** -0.5 if scaling is None else scaling
     ends = (query.shape[0], query.shape[1], count, length)
 
