@@ -2,18 +2,15 @@
 
 What is sent: the scores, what was run and on what, and a table of rows (id, gold label, verdict,
 rule, probability). Documents, questions and the judge's own words go with them only when
-`include_text` says so. Both services take their key from WANDB_API_KEY alone, and neither ever
-asks for one.
+`include_text` says so.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import json
 import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,12 +18,20 @@ from typing import Any
 from pengadil import tracking_content as content
 from pengadil.errors import PengadilError
 from pengadil.records import Example, Judgement, read_jsonl, read_judgements, write_whole
+from pengadil.tracking_access import (
+    KEY,
+    PROJECT,
+    mode,
+    need,
+    project_of,
+    quiet,
+    quiet_wandb,
+    reason,
+    wandb_settings,
+)
 
-PROJECT = "pengadil"
-KEY = "WANDB_API_KEY"
 RESULTS, WEAVE_FILE = "results.jsonl", "weave-offline.jsonl"
-# Seconds to wait for the services; what takes longer to be sent is an error.
-INIT_TIMEOUT, FINISH_TIMEOUT = 30, 300
+FINISH_TIMEOUT = 300  # seconds
 # Of a prediction in Weave, the rest being the judge's output.
 INPUTS = ("id", "gold", "passage", "question")
 WEAVE_SETTINGS = {
@@ -58,17 +63,12 @@ def log_to_wandb(
     `examples` are the texts that `include_text` adds. Raises PengadilError without the library,
     without a key, or when the service does not take the run.
     """
-    offline = offline or _mode() == "offline"
-    _need("wandb", sends=not offline)
-    entity, _, name = (project or PROJECT).rpartition("/")
-    place = (folder / "wandb").resolve()
+    offline = offline or mode() == "offline"
+    need("wandb", sends=not offline)
+    entity, name = project_of(project)
     judgements = read_judgements(folder / RESULTS)
     rows = content.rows(judgements, examples, include_text)
-    with _quiet(
-        # Its cache and its staging area, which `wandb sync` reads, would lie in the home folder.
-        WANDB_CACHE_DIR=str(place / "cache"),
-        WANDB_DATA_DIR=str(place / "data"),
-    ):
+    with quiet_wandb(folder):
         import wandb
 
         table = wandb.Table(columns=[*rows[0]], data=[[*row.values()] for row in rows])
@@ -76,32 +76,12 @@ def log_to_wandb(
         try:
             run = wandb.init(
                 project=name,
-                entity=entity or None,
+                entity=entity,
                 name=content.title(summary),
                 dir=folder,
                 mode="offline" if offline else "online",
                 config=content.settings(summary),
-                settings=wandb.Settings(
-                    silent=True,
-                    console="off",
-                    # A run that is being logged in this process is left alone.
-                    reinit="create_new",
-                    # Neither the host's name, nor the user's, nor what else is installed.
-                    host="",
-                    username="",
-                    program="",
-                    disable_git=True,
-                    disable_code=True,
-                    x_disable_meta=True,
-                    x_disable_stats=True,
-                    x_save_requirements=False,
-                    init_timeout=INIT_TIMEOUT,
-                    # A file that has been tried too often is dropped without a word, so none is:
-                    # the time ends first, and that is told.
-                    finish_timeout=FINISH_TIMEOUT,
-                    finish_timeout_raises=True,
-                    x_graphql_retry_max=3,
-                ),
+                settings=wandb_settings(FINISH_TIMEOUT),
             )
             run.log(logged)
             run.summary.update(content.figures(summary))
@@ -139,7 +119,7 @@ def log_to_weave(
         "figures": content.figures(summary),
         "rows": len(rows),
     }
-    if not (offline or _mode() == "offline"):
+    if not (offline or mode() == "offline"):
         return _send(about, rows)
     path = folder / WEAVE_FILE
     lines = [json.dumps(line, ensure_ascii=False) + "\n" for line in (about, *rows)]
@@ -163,8 +143,8 @@ def send_weave(folder: Path, project: str | None = None) -> str:
 
 def _send(about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     """Log to Weave with its EvaluationLogger, made for evaluations that ran elsewhere."""
-    _need("weave")
-    with _quiet():
+    need("weave")
+    with quiet():
         import weave
 
         with _faults_of("weave") as faults:
@@ -199,56 +179,12 @@ def _send(about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     return str(url)
 
 
-def _need(library: str, sends: bool = True) -> None:
-    """PengadilError unless the library is there and, to send something, leave and a key."""
-    if importlib.util.find_spec(library) is None:
-        raise PengadilError(library, "it is not installed", f"Run: python -m pip install {library}")
-    if not sends:
-        return
-    if _mode() in ("offline", "disabled"):
-        raise PengadilError(
-            f"WANDB_MODE={_mode()}", "nothing may be sent", "Unset it, or log offline."
-        )
-    if not os.environ.get(KEY, "").strip():
-        raise PengadilError(
-            f"no {KEY}",
-            f"{library} cannot log in",
-            f"Set {KEY} in the environment, or log offline.",
-        )
-
-
-def _mode() -> str:
-    """What WANDB_MODE asks for, "dryrun" being an old word for "offline"."""
-    mode = os.environ.get("WANDB_MODE", "").lower()
-    return "offline" if mode == "dryrun" else mode
-
-
 def _refused(service: str, kind: str, said: str) -> PengadilError:
-    first = (said.strip().splitlines() or ["no more is known"])[0]
-    if key := os.environ.get(KEY, "").strip():
-        first = first.replace(key, "(key)")
     return PengadilError(
         service,
-        f"the evaluation could not be logged ({kind}: {first})",
+        f"the evaluation could not be logged ({reason(kind, said)})",
         f"Check {KEY} and the network, or log offline; the results are kept.",
     )
-
-
-@contextlib.contextmanager
-def _quiet(**environment: str) -> Iterator[None]:
-    """Nothing on the screen, no error reports to the makers, and these environment variables."""
-    environment = {"WANDB_ERROR_REPORTING": "false", **environment}
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 @contextlib.contextmanager

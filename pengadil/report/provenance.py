@@ -60,13 +60,13 @@ def _count(tokens: int | None, rows: int) -> str:
 def provenance_section(summary: Mapping[str, Any]) -> Section:
     """All of summary.json that no other part shows."""
     known = {key: value for key, value in summary.items() if key not in NOT_PROVENANCE}
-    return Section("How it was run", ("setting", "value"), [list(row) for row in _flat(known)])
+    return Section("How it was run", ("setting", "value"), [list(row) for row in leaves(known)])
 
 
-def _flat(tree: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+def leaves(tree: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
     """Each leaf with its dotted name: {"model": {"name": "x"}} gives ("model.name", "x")."""
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{before}{key}.")
+            yield from leaves(value, f"{before}{key}.")
         else:
             yield f"{before}{key}", shown_value(value)
