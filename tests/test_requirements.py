@@ -23,15 +23,14 @@ FULL, CPU, GGUF, MODEL, DEV, TRACKING, BENCH = (
 )
 LISTS = (FULL, CPU, GGUF, MODEL, DEV, TRACKING, BENCH)
 # torch: the CPU list takes the version that has a CPU build at hand, the full list the newest that
-# Unsloth and xformers admit.
-DIFFERENT_PINS = {"torch"}
-# What may be imported though requirements-cpu.txt lacks it: only the Unsloth engine, preference
-# training, the apps and tracking use these, and each says so when it is missing.
+# Unsloth and xformers admit. trl: Unsloth takes none after 1.15.0, whose SFT needs Triton.
+DIFFERENT_PINS = {"torch", "trl"}
+# What may be imported though requirements-cpu.txt lacks it: only the Unsloth engine, the apps and
+# tracking use these, and each says so when it is missing.
 ONLY_FULL = {
     "unsloth",
     "unsloth-zoo",
     "xformers",
-    "trl",
     "gradio",
     "wandb",
     "weave",

@@ -25,6 +25,7 @@ from pengadil.records import write_jsonl
 from pengadil.runs import Run, open_run
 from pengadil.training import progress
 from pengadil.training import run as training
+from pengadil.training.watch import Watch
 from pengadil.wording import percent
 
 ROOT = Path(__file__).parent.parent
@@ -117,7 +118,7 @@ def test_wrong_and_outdated_names_are_told_all_at_once_without_torch(tmp_path: P
     for told in (
         "unknown setting --train.epoch (Did you mean train.epochs?)",
         "--max_seq_length is here called data.max_length",
-        "--lora.rank = 0 is less than 1",
+        "lora.rank = 0 trains all weights",
         "--num_train_epochs is here called train.epochs",
     ):
         assert told in answer.stderr
@@ -143,7 +144,7 @@ def test_a_hub_out_of_reach_is_told_in_one_line(home: Path, tmp_path: Path) -> N
         (["--export.quant", "q9"], "'q9': no such quantisation"),
         (["--model.name", "tiada"], "tiada: no such model"),
         (["--model.name", "."], "a folder without config.json is not a model"),
-        (["--data.train", "contho"], "'contho': neither a bundled grade nor a .jsonl file"),
+        (["--data.train", "contho"], "'contho': neither a bundled grade, a .jsonl file nor"),
         (["--data.train", "tiada.jsonl"], "tiada.jsonl: no such file"),
         (["--data.prompt", "verdik"], "'verdik': no such prompt. Did you mean verdict"),
         (["--data.max_length", "40"], "rows: contoh"),
@@ -235,8 +236,8 @@ def test_a_whole_job_measures_before_and_after(
 
 
 @contextmanager
-def ctrl_c_at_three(_what: str) -> Iterator[Any]:
-    yield stop_at(3)
+def ctrl_c_at_three(_what: str, deadline: float | None = None) -> Iterator[Watch]:
+    yield Watch(stop_at(3))
 
 
 def test_stopped_in_training_the_same_command_goes_on(
@@ -282,13 +283,32 @@ def test_stopped_after_training_it_only_evaluates(
     assert Run(left).finished
     assert Run(left).facts()["evaluated"] is False
     capsys.readouterr()
-    monkeypatch.setattr(training, "train_portable", None)
+    monkeypatch.setattr(training, "trainer_of", None)
     script.main(words)
     printed = capsys.readouterr()
     assert f"going on with {left}" in printed.out
     assert "majority" in printed.out
     assert run_folders() == [left]
     assert Run(left).facts()["evaluated"] is True
+
+
+def test_out_of_time_it_ends_with_0_and_the_same_command_goes_on(
+    script: ModuleType, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*words, "--evaluation.before=false"]
+    assert ended(script, [*words, "--max-hours", "0.00001"]) == 0
+    assert "run the same command again to go on from here" in capsys.readouterr().out
+    [left] = run_folders()
+    assert not Run(left).finished
+    assert ended(script, words) == 0
+    assert run_folders() == [left]
+    assert [line["step"] for line in log(Run(left))] == [1, 2, 3, 4, 5]
+
+
+def test_hours_that_are_none_are_refused(script: ModuleType, words: list[str]) -> None:
+    for hours in ("0", "-1", "nan"):
+        assert ended(script, [*words, "--max-hours", hours]) == 2
+    assert not Path("runs").exists()
 
 
 def test_fresh_leaves_an_unfinished_run_alone(

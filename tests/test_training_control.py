@@ -20,7 +20,7 @@ from helpers_training import cpu_only, difference, log, stopped, trained, weight
 from pengadil.errors import PengadilError
 from pengadil.recipe import Recipe, load_recipe
 from pengadil.runs import Run
-from pengadil.training import portable
+from pengadil.training import portable, stepping
 from pengadil.training.plan import make_plan
 from pengadil.training.run import find_or_start, read_validations, train
 from pengadil.training.watch import Step, Validation, Watch
@@ -176,13 +176,13 @@ def test_no_row_is_seen_twice_or_missed(
     recipe: Recipes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[list[str]] = []
-    real = portable.micro_batches
+    real = stepping.micro_batches
 
     def spied(rows: Any, *limits: Any) -> Any:
         seen.append([row.id for row in rows])
         return real(rows, *limits)
 
-    monkeypatch.setattr(portable, "micro_batches", spied)
+    monkeypatch.setattr(stepping, "micro_batches", spied)
     expected = [[row.id for row in rows] for rows in make_plan(recipe()).step_rows()]
     assert len({name for names in expected for name in names}) == 48
     stopped(recipe(), tmp_path, 5)  # the last checkpoint is of step 4
@@ -289,7 +289,7 @@ def test_memory_for_no_row_is_one_clear_line(
 
     monkeypatch.setattr(objective.Objective, "forward", full)
     said: list[str] = []
-    with pytest.raises(PengadilError, match="a row of .* tokens: the memory does not suffice"):
+    with pytest.raises(PengadilError, match=r"a row of .* tokens: the memory does not"):
         trained(recipe(), tmp_path, say=said.append)
     assert len(said) == 3  # 8 rows, 4, 2, 1
 
@@ -338,7 +338,7 @@ def test_two_processes_learn_what_one_does(
         check=False,
     )
     assert made.returncode == 0, made.stderr[-3000:]
-    [folder] = [path for path in (tmp_path / "two").glob("rawak-*")]
+    [folder] = (tmp_path / "two").glob("rawak-*")
     two = Run(folder)
     losses = [[line["loss"] for line in log(run)] for run in (one, two)]
     assert losses[1] == pytest.approx(losses[0], abs=1e-6)

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pengadil.data.holdout import hold_out
+from pengadil.data.preferences import load_preferences
+from pengadil.data.rewrites import load_rewrites
 from pengadil.data.slices import Slice
 from pengadil.data.sources import leaks, load_rows, rows_sha256
 from pengadil.errors import PengadilError
@@ -15,7 +18,10 @@ from pengadil.models import LocalModel, resolve_model
 from pengadil.prompts import Prompt, load_prompt
 from pengadil.recipe import Recipe, check_prompt
 from pengadil.tokens import Encoder
-from pengadil.training.rows import training_order
+from pengadil.training.classifier_rows import make_classifier_rows
+from pengadil.training.pair_rows import make_pair_rows
+from pengadil.training.rewrite_rows import make_rewrite_rows
+from pengadil.training.rows import make_rows, training_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,7 @@ class Plan:
 
     `sources` and `validation` hold the records of the recipe's method: Examples, Preferences or
     Rewrites. `rows` are the training's own, in their order, repeated where there are more epochs;
-    `dropped` are the ids of rows left out as too long.
+    `dropped` are the ids of rows left out as too long, `leaked` of those that are tested on.
     """
 
     recipe: Recipe
@@ -38,6 +44,7 @@ class Plan:
     hardware: Hardware
     choice: Choice
     dropped: list[str] = field(default_factory=list)
+    leaked: list[str] = field(default_factory=list)
 
     @property
     def steps(self) -> int:
@@ -85,28 +92,86 @@ class Plan:
         return facts
 
 
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The records of each source, those to validate on, and the ids of leaks left out."""
+
+    sources: dict[str, list[Any]]
+    validation: list[Any]
+    leaked: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The model to train, without its weights: folder, tokenizer, chat template."""
+
+    model: LocalModel
+    tokenizer: Any
+    encoder: Encoder | None
+
+
 def make_plan(recipe: Recipe, tests: Sequence[Slice] = ()) -> Plan:
     """Resolve and check everything that can fail, before any time is spent on training.
 
-    Raises PengadilError for an unknown model, source or prompt, rows that are too long, training
-    rows that stand in a test slice or in the validation, and an engine that does not run here.
+    Of a model on the hub only small files are fetched. Raises PengadilError for an unknown model,
+    source or prompt, rows that are too long, training rows that stand in a test slice or in the
+    validation, and an engine that does not run here.
     """
-    prompt = load_prompt(recipe.data.prompt)
-    check_prompt(recipe, prompt)
-    sources, validation = _records(recipe, prompt)
-    for test in tests:
-        _refuse_leaks(sources, test.examples, f"test slice {test.name}")
-    _refuse_leaks(sources, validation, "validation")
+    prompt = read_prompt(recipe)
+    data = read_data(recipe, prompt, tests)
     hardware = detect()
     choice = choose(hardware, recipe.train.engine, recipe.model.dtype)
-    model = resolve_model(recipe.model.name, recipe.model.revision)
+    return lay_out(recipe, prompt, data, open_base(recipe), hardware, choice)
+
+
+def read_prompt(recipe: Recipe) -> Prompt:
+    """The recipe's prompt. Raises PengadilError where its answers are not what is trained."""
+    prompt = load_prompt(recipe.data.prompt)
+    check_prompt(recipe, prompt)
+    return prompt
+
+
+def read_data(recipe: Recipe, prompt: Prompt, tests: Sequence[Slice] = ()) -> Data:
+    """All records. Raises PengadilError for what cannot be read, and for leaks.
+
+    With `data.leaks` "drop", training rows that stand in a test slice or in the validation are
+    left out instead; a validation row that stands in a test slice is an error all the same.
+    """
+    sources, validation = _records(recipe, prompt)
+    made_with = prompt if recipe.train.method == "orpo" else None
+    leaked: set[str] = set()
+    held = [(f"test slice {test.name}", test.examples) for test in tests]
+    for where, examples in held:
+        _refuse("validation", leaks(validation, examples, made_with), where)
+    for where, records in [*held, ("validation", validation)]:
+        found = [row for rows in sources.values() for row in leaks(rows, records, made_with)]
+        if recipe.data.leaks == "error":
+            _refuse("training", found, where)
+        leaked.update(found)
+    kept = {
+        name: [record for record in records if record.id not in leaked]
+        for name, records in sources.items()
+    }
+    return Data(kept, validation, sorted(leaked))
+
+
+def open_base(recipe: Recipe) -> Base:
+    """The model's small files. Raises PengadilError without it, or without a chat template."""
+    model = resolve_model(recipe.model.name, recipe.model.revision, weights=False)
     tokenizer = load_tokenizer(model.folder)
-    encoder = None
-    if recipe.train.method != "classifier":
-        encoder = Encoder.of_tokenizer(tokenizer, model.name)
+    if recipe.train.method == "classifier":
+        return Base(model, tokenizer, None)
+    return Base(model, tokenizer, Encoder.of_tokenizer(tokenizer, model.name))
+
+
+def lay_out(
+    recipe: Recipe, prompt: Prompt, data: Data, base: Base, hardware: Hardware, choice: Choice
+) -> Plan:
+    """The rows in their order. Raises PengadilError for rows that are too long."""
     dropped: list[str] = []
     made = [
-        _rows(recipe, prompt, encoder, tokenizer, records, dropped) for records in sources.values()
+        _rows(recipe, prompt, base.encoder, base.tokenizer, records, dropped)
+        for records in data.sources.values()
     ]
     flat = [row for rows in made for row in rows]
     if not flat:
@@ -119,19 +184,19 @@ def make_plan(recipe: Recipe, tests: Sequence[Slice] = ()) -> Plan:
     if recipe.train.max_steps:
         wanted = recipe.train.max_steps * recipe.train.batch_size
     order = training_order(made, recipe.data.order, recipe.train.seed, max(1, wanted))
-    rows = [flat[index] for index in order]
     return Plan(
-        recipe,
-        model,
-        prompt,
-        encoder,
-        tokenizer,
-        sources,
-        validation,
-        rows,
-        hardware,
-        choice,
-        dropped,
+        recipe=recipe,
+        model=base.model,
+        prompt=prompt,
+        encoder=base.encoder,
+        tokenizer=base.tokenizer,
+        sources=data.sources,
+        validation=data.validation,
+        rows=[flat[index] for index in order],
+        hardware=hardware,
+        choice=choice,
+        dropped=dropped,
+        leaked=data.leaked,
     )
 
 
@@ -141,12 +206,8 @@ def _records(recipe: Recipe, prompt: Prompt) -> tuple[dict[str, list[Any]], list
 
     def load(name: str, split: str) -> list[Any]:
         if recipe.train.method == "rewrite":
-            from pengadil.data.rewrites import load_rewrites
-
             return load_rewrites(name, split)
         if recipe.train.method == "orpo":
-            from pengadil.data.preferences import load_preferences
-
             return load_preferences(name, prompt, split, seed)
         return load_rows(name, split, seed)
 
@@ -157,8 +218,6 @@ def _records(recipe: Recipe, prompt: Prompt) -> tuple[dict[str, list[Any]], list
     share = recipe.data.validation_share
     if not share:
         return sources, []
-    from pengadil.data.holdout import hold_out
-
     parted = {name: hold_out(records, share, seed) for name, records in sources.items()}
     return (
         {name: train for name, (train, _) in parted.items()},
@@ -175,21 +234,13 @@ def _rows(
     dropped: list[str],
 ) -> list[Any]:
     """The training rows of records, by the method of training."""
-    from pengadil.training.rows import make_rows
-
     data, train = recipe.data, recipe.train
     left_out = dropped if data.long == "drop" else None
     if encoder is None:
-        from pengadil.training.classifier_rows import make_classifier_rows
-
         return list(make_classifier_rows(records, tokenizer, data.max_length, left_out))
     if train.method == "orpo":
-        from pengadil.training.pair_rows import make_pair_rows
-
         return list(make_pair_rows(records, encoder, data.max_length, left_out))
     if train.method == "rewrite":
-        from pengadil.training.rewrite_rows import make_rewrite_rows
-
         return list(make_rewrite_rows(records, prompt, encoder, data.max_length, left_out))
     return list(
         make_rows(
@@ -198,11 +249,11 @@ def _rows(
     )
 
 
-def _refuse_leaks(sources: dict[str, list[Any]], held: Sequence[Any], where: str) -> None:
-    leaked = [row for rows in sources.values() for row in leaks(rows, held)]
+def _refuse(kind: str, leaked: Sequence[str], where: str) -> None:
     if leaked:
+        mend = " or leave them out with --data.leaks drop" if kind == "training" else ""
         raise PengadilError(
-            f"{len(leaked)} training rows ({', '.join(leaked[:3])} ...)",
+            f"{len(leaked)} {kind} rows ({', '.join(leaked[:3])} ...)",
             f"they stand in the {where} too",
-            "Remove them from the training data: a score on rows seen before means nothing.",
+            f"Remove them{mend}: a score on rows seen before means nothing.",
         )

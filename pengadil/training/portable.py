@@ -16,12 +16,14 @@ from pengadil.training.arguments import training_arguments
 from pengadil.training.attention import use_bundles
 from pengadil.training.bundles import collate
 from pengadil.training.checkpoints import newest_complete
-from pengadil.training.micro import CPU_TOKENS, Backoff, is_out_of_memory, micro_batches
-from pengadil.training.processes import add_gradients, share_of, total
+from pengadil.training.fitting import most_at_once
+from pengadil.training.micro import Backoff
 from pengadil.training.validation import judging, loss_per_token, verdict_validator
 from pengadil.training.watch import Validation, Watch
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from pengadil.runs import Run
     from pengadil.training.plan import Plan
     from pengadil.training.reporting import Reporter
@@ -145,70 +147,38 @@ def _add_adapter(causal: Any, recipe: Recipe) -> Any:
 
 
 def _make_trainer(plan: Plan, run: Run, adapted: Any, reporter: Reporter) -> Any:
-    """transformers' Trainer with our batches, our loss and our checkpoints.
-
-    It is handed the rows of a whole optimizer step at a time, and cuts them itself: so a step can
-    be made again with fewer rows at once when memory does not suffice.
-    """
+    """transformers' Trainer with our batches, our loss and our checkpoints."""
     import torch
     from peft import set_peft_model_state_dict
     from safetensors.torch import load_file
-    from torch.utils.data import DataLoader
     from transformers import Trainer, TrainingArguments
 
     from pengadil.training.objective import Objective
+    from pengadil.training.sft_loss import on_device, verdict_tokens
+    from pengadil.training.stepping import WholeSteps
 
-    settings = plan.recipe.train
     dtype = getattr(torch, plan.choice.dtype)
-    on_cpu = plan.hardware.device == "cpu"
-    most_tokens = CPU_TOKENS if on_cpu and not settings.micro_batch_size else None
-    backoff = Backoff(settings.micro_batch_size or settings.batch_size, reporter.watch.say)
+    most_rows, limit = most_at_once(plan)
 
-    class JudgeTrainer(Trainer):  # type: ignore[misc]
-        def get_train_dataloader(self) -> DataLoader[Any]:
-            # A step's rows are one item; each process takes its share of them.
-            return DataLoader(self.train_dataset, batch_size=1, collate_fn=lambda items: items[0])
+    class JudgeTrainer(WholeSteps, Trainer):  # type: ignore[misc]
+        backoff = Backoff(most_rows, reporter.watch.say)
+        most_tokens = limit
+        names = ("hits",)
 
-        def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
-            model.train()
-            rows = share_of(inputs)
-            # Divided by the whole step's weights, so that the size of a micro-batch, and the
-            # number of processes, change nothing.
-            weight = total(sum(sum(row.weights) for row in rows))
-            while True:
-                random = _random_states()
-                try:
-                    loss = self._micro_batches(model, rows, weight)
-                    break
-                except (RuntimeError, MemoryError) as error:
-                    if not is_out_of_memory(error):
-                        raise
-                    backoff.halve(max(row.size for row in rows), error)
-                # Out of the handler, whose error keeps the failed computation in memory.
-                model.zero_grad(set_to_none=True)
-                _set_random_states(random)
-                if not on_cpu:
-                    torch.cuda.empty_cache()
-            add_gradients(model)
-            return torch.tensor(loss, device=self.args.device)
+        def measure(self, rows: Sequence[Any]) -> dict[str, float]:
+            return {"weight": sum(sum(row.weights) for row in rows)}
 
-        def _micro_batches(self, model: Any, rows: Sequence[Any], weight: float) -> float:
-            loss = hits = 0.0
-            for batch in micro_batches(rows, backoff.rows, most_tokens):
-                inputs = {
-                    name: tensor.to(self.args.device)
-                    for name, tensor in collate(batch, plan.pad_id, dtype).items()
-                }
-                with self.accelerator.no_sync(model):
-                    outputs = model(**inputs)
-                    self.accelerator.backward(outputs["loss"] / weight)
-                loss += float(outputs["loss"].detach())
-                hits += float(outputs["hits"])
+        def compute(
+            self, model: Any, rows: Sequence[Any], whole: dict[str, float]
+        ) -> tuple[Tensor, dict[str, float]]:
+            outputs = model(**on_device(collate(rows, plan.pad_id, dtype), self.args.device))
+            return outputs["loss"] / whole["weight"], {"hits": float(outputs["hits"])}
+
+        def report(self, figures: dict[str, float], whole: dict[str, float]) -> None:
             totals = reporter.totals
-            totals.loss += total(loss)
-            totals.hits += total(hits)
-            totals.weight += weight
-            return loss / weight
+            totals.loss += figures["loss"] * whole["weight"]
+            totals.hits += figures["hits"]
+            totals.weight += whole["weight"]
 
         def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
             write_adapter(adapted, Path(output_dir or self.args.output_dir))
@@ -217,16 +187,11 @@ def _make_trainer(plan: Plan, run: Run, adapted: Any, reporter: Reporter) -> Any
             weights = load_file(Path(resume_from_checkpoint) / "adapter_model.safetensors")
             set_peft_model_state_dict(adapted, weights)
 
-    verdicts = None
-    if settings.method == "sft" and settings.loss == "verdict":
-        assert plan.encoder is not None
-        verdicts = (plan.encoder.verdict.zero, plan.encoder.verdict.one)
-    steps = plan.step_rows()
-    arguments = training_arguments(plan, run.checkpoints, settings.batch_size)
+    arguments = training_arguments(plan, run.checkpoints, plan.recipe.train.batch_size)
     trainer = JudgeTrainer(
-        model=Objective(adapted, verdicts, dtype),
+        model=Objective(adapted, verdict_tokens(plan), dtype),
         args=TrainingArguments(**arguments),
-        train_dataset=steps,
+        train_dataset=plan.step_rows(),
         data_collator=lambda items: items,
     )
     reporter.attach(trainer)
@@ -275,17 +240,3 @@ def as_judged(adapted: Any, plan: Plan) -> Iterator[None]:
             yield
     finally:
         causal.set_attn_implementation(training)
-
-
-def _random_states() -> tuple[Any, list[Any]]:
-    """What dropout draws from, on the processor and on each CUDA device."""
-    import torch
-
-    return torch.get_rng_state(), torch.cuda.get_rng_state_all()
-
-
-def _set_random_states(states: tuple[Any, list[Any]]) -> None:
-    import torch
-
-    torch.set_rng_state(states[0])
-    torch.cuda.set_rng_state_all(states[1])

@@ -14,6 +14,7 @@ from pathlib import Path
 from pengadil import runs
 from pengadil.errors import PengadilError
 from pengadil.hardware import provenance, versions
+from pengadil.models import resolve_model
 from pengadil.records import Appender, drop_cut_line, read_jsonl, write_whole
 from pengadil.runs import Run
 from pengadil.training import best
@@ -64,6 +65,7 @@ def _find_or_start(plan: Plan, folder: Path, fresh: bool) -> tuple[Run, bool]:
             "status": runs.TRAINING,
             "evaluated": False,
             **planned,
+            "method": plan.recipe.train.method,
             "engine": asdict(plan.choice),
             "versions": versions(),
             "hardware": provenance(),
@@ -113,6 +115,8 @@ def trainer_of(plan: Plan) -> Trainer:
 
 def _train(plan: Plan, run: Run, watch: Watch) -> bool:
     started = time.monotonic()
+    # The plan was made without the weights of a hub's model.
+    resolve_model(plan.model.name, plan.recipe.model.revision)
     at = step_of(newest_complete(run.checkpoints))
     if is_main():
         before = _go_back(run.log, at)
