@@ -6,7 +6,8 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,15 @@ Engine = Literal["portable", "unsloth"]
 UNSLOTH_FROM = (7, 0)
 # First NVIDIA generation that computes in bfloat16 itself; older ones imitate it, slowly.
 BFLOAT16_FROM = (8, 0)
+
+# What to do about a GPU that stock torch no longer serves, such as Kaggle's P100.
+OLD_GPU = (
+    "Install PyTorch's cu126 build (pytorch.org, Get started, CUDA 12.6): it holds sm_50 to sm_90, "
+    "and bitsandbytes then takes its own cuda126 library, which holds sm_60. The portable engine "
+    "trains the same recipe on it."
+)
+
+NEWER = "Install a build of PyTorch that lists this GPU (pytorch.org, Get started)."
 
 LIBRARIES = (
     "pengadil", "torch", "transformers", "tokenizers", "peft", "accelerate", "bitsandbytes",
@@ -66,7 +76,6 @@ def detect() -> Hardware:
     """The first CUDA device, else Apple's GPU, else the processor."""
     import torch
 
-    cores, threads = os.cpu_count() or 1, torch.get_num_threads()
     if torch.cuda.is_available():
         about = torch.cuda.get_device_properties(0)
         capability = (about.major, about.minor)
@@ -75,22 +84,42 @@ def detect() -> Hardware:
             name=about.name,
             capability=capability,
             memory_bytes=about.total_memory,
-            cores=cores,
-            threads=threads,
+            cores=os.cpu_count() or 1,
+            threads=torch.get_num_threads(),
             bf16_fast=capability >= BFLOAT16_FROM,
         )
-    memory = _machine_memory()
     if torch.backends.mps.is_available():
-        return Hardware("mps", _processor(), None, memory, cores, threads, bf16_fast=False)
-    return Hardware("cpu", _processor(), None, memory, cores, threads, bf16_fast=_cpu_bfloat16())
+        return replace(processor(), device="mps", bf16_fast=False)
+    return processor()
 
 
-def choose(hardware: Hardware, recipe_engine: str = "auto", recipe_dtype: str = "auto") -> Choice:
+def processor() -> Hardware:
+    """This machine's processor, whatever GPUs there are."""
+    import torch
+
+    return Hardware(
+        device="cpu",
+        name=_processor(),
+        capability=None,
+        memory_bytes=_machine_memory(),
+        cores=os.cpu_count() or 1,
+        threads=torch.get_num_threads(),
+        bf16_fast=_cpu_bfloat16(),
+    )
+
+
+def choose(
+    hardware: Hardware,
+    recipe_engine: str = "auto",
+    recipe_dtype: str = "auto",
+    installed: bool | None = None,
+) -> Choice:
     """Engine, number format and attention for this hardware, unless the recipe names its own.
 
-    PengadilError when the recipe asks for an engine that cannot run here.
+    `installed` is whether Unsloth is, on another machine that is planned for; None looks here.
+    PengadilError when the recipe asks for an engine that cannot run there.
     """
-    engine, engine_reason = _engine(hardware, recipe_engine)
+    engine, engine_reason = _engine(hardware, recipe_engine, installed)
     dtype, dtype_reason = _dtype(hardware)
     if recipe_dtype != "auto":
         dtype, dtype_reason = recipe_dtype, "as the recipe asks"
@@ -98,6 +127,25 @@ def choose(hardware: Hardware, recipe_engine: str = "auto", recipe_dtype: str = 
     # On a CPU, torch's fused attention is slower than plain matrix products, most of all backwards.
     attention = "eager" if hardware.device == "cpu" else "sdpa"
     return Choice(engine, dtype, attention, reason)
+
+
+def check_kernels(hardware: Hardware) -> None:
+    """PengadilError when this torch has no kernels for the GPU: on it, nothing at all would run."""
+    if hardware.capability is None:
+        return
+    import torch
+
+    built = torch.cuda.get_arch_list()
+    if not built or any(_serves(kernels, hardware.capability) for kernels in built):
+        return
+    wrong, mend = (
+        f"torch {torch.__version__} has no kernels for it (only {', '.join(built)})",
+        NEWER,
+    )
+    if hardware.capability < UNSLOTH_FROM:
+        wrong += ", as stock builds since CUDA 12.8 do, and Unsloth needs sm_70 or newer"
+        mend = OLD_GPU
+    raise PengadilError(hardware.label, wrong, mend)
 
 
 def provenance() -> dict[str, Any]:
@@ -144,10 +192,28 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _engine(hardware: Hardware, wanted: str) -> tuple[Engine, str]:
+def _serves(kernels: str, capability: tuple[int, int]) -> bool:
+    """Whether kernels of torch's list run on a GPU.
+
+    Binary ones (sm_75) run on later GPUs of the same generation; compute_80 is compiled on the
+    spot for any later GPU; a letter (sm_90a) ties them to one.
+    """
+    match = re.fullmatch(r"(sm|compute)_(\d+)(\d)([a-z]?)", kernels)
+    if match is None:
+        return False
+    kind, major, minor, letter = match.groups()
+    built = int(major), int(minor)
+    if letter:
+        return built == capability
+    if kind == "compute":
+        return built <= capability
+    return built[0] == capability[0] and built <= capability
+
+
+def _engine(hardware: Hardware, wanted: str, installed: bool | None) -> tuple[Engine, str]:
     if wanted == "portable":
         return "portable", "as the recipe asks"
-    obstacle = _unsloth_obstacle(hardware)
+    obstacle = _unsloth_obstacle(hardware, installed)
     if wanted == "unsloth" and obstacle:
         raise PengadilError(
             'train.engine = "unsloth"',
@@ -159,16 +225,16 @@ def _engine(hardware: Hardware, wanted: str) -> tuple[Engine, str]:
     return "unsloth", "as the recipe asks" if wanted == "unsloth" else "it is the faster one"
 
 
-def _unsloth_obstacle(hardware: Hardware) -> str:
+def _unsloth_obstacle(hardware: Hardware, installed: bool | None) -> str:
     """Why Unsloth cannot run, or an empty text."""
     if hardware.capability is None:
         return "it needs an NVIDIA GPU"
     if hardware.capability < UNSLOTH_FROM:
         return f"it needs a GPU of sm_70 or newer, and this is {hardware.label}"
     # Importing it takes seconds and patches other libraries, so it is only looked for.
-    if importlib.util.find_spec("unsloth") is None:
-        return "it is not installed"
-    return ""
+    if installed is None:
+        installed = importlib.util.find_spec("unsloth") is not None
+    return "" if installed else "it is not installed"
 
 
 def _dtype(hardware: Hardware) -> tuple[str, str]:

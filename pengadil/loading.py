@@ -114,6 +114,53 @@ def load_classifier(folder: Path, dtype: str, device: str) -> Any:
     return model
 
 
+def load_new_classifier(
+    folder: Path, labels: dict[int, str] | None, device: str
+) -> tuple[Any, list[str]]:
+    """An encoder with a head to train, in float32, and the names of its weights that are new.
+
+    `labels` names the classes of a new head; None keeps those of a folder that is a classifier
+    already. New weights are drawn from torch's random numbers, so the caller seeds these. Raises
+    PengadilError if the folder holds no encoder, or only a part of one.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    settings: dict[str, Any] = {}
+    if labels:
+        settings["id2label"] = labels
+        settings["label2id"] = {name: index for index, name in labels.items()}
+    next_step = "Use a folder with config.json and the safetensors weights of an encoder."
+    try:
+        with quiet():
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            if any(name.endswith("ForCausalLM") for name in config.architectures or ()):
+                raise ValueError("it is a model that writes; train it with another method")
+            model, report = AutoModelForSequenceClassification.from_pretrained(
+                folder,
+                dtype=torch.float32,
+                use_safetensors=True,
+                trust_remote_code=False,
+                device_map=device,
+                ignore_mismatched_sizes=labels is not None,
+                output_loading_info=True,
+                **settings,
+            )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise PengadilError(
+            str(folder), f"no encoder can be loaded ({_first_line(error)})", next_step
+        ) from None
+    mismatched = {str(found[0]) for found in report["mismatched_keys"]}
+    fresh = sorted({*report["missing_keys"], *mismatched})
+    # The head and the pooling before it are new to each classifier; anything else is the encoder.
+    encoder = f"{model.base_model_prefix}."
+    lacking = [name for name in fresh if name.startswith(encoder) and ".pooler." not in name]
+    if lacking:
+        raise PengadilError(str(folder), f"its weights lack {', '.join(lacking[:3])}", next_step)
+    return model, fresh
+
+
 def context_of(config: Any) -> int:
     """How many tokens the model was made for."""
     return int(getattr(config, "max_position_embeddings", None) or CONTEXT_WITHOUT_CONFIG)

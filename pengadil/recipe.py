@@ -383,6 +383,11 @@ def _method_conflicts(values: Mapping[str, Any]) -> Iterator[str]:
             yield 'train.method = "classifier" has no engine "unsloth", which gains it nothing'
         if values.get("evaluation.mode", "score") != "score":
             yield 'train.method = "classifier" needs evaluation.mode = "score": it writes no text'
+        if values.get("evaluation.slices") and values.get("evaluation.before"):
+            yield (
+                'train.method = "classifier" needs evaluation.before = false: untrained, it has '
+                "no classes"
+            )
     if method == "rewrite":
         if values.get("evaluation.slices"):
             yield 'train.method = "rewrite" gives no verdicts: evaluation.slices must be empty'

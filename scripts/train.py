@@ -30,6 +30,7 @@ from pengadil.errors import BAD_INPUT, PengadilError, run_script
 if TYPE_CHECKING:
     from pengadil.data.slices import Slice
     from pengadil.preflight.run import Preflight
+    from pengadil.recipe import Recipe
     from pengadil.runs import Run
     from pengadil.training.plan import Plan
     from pengadil.training_tracking import TrainingTracker
@@ -177,8 +178,19 @@ def show_plan(plan: Plan) -> None:
         f"{recipe.name}: {plan.model.name} ({plan.model.revision}), prompt {plan.prompt.name}, "
         f"{len(plan.rows)} rows, {plan.tokens:,} tokens, longest row "
         f"{max(len(row.ids) for row in plan.rows)} of {recipe.data.max_length}, "
-        f"{plan.steps} steps of {recipe.train.batch_size} rows, loss: {recipe.train.loss}"
+        f"{plan.steps} steps of {recipe.train.batch_size} rows, {what_is_trained(recipe)}"
     )
+
+
+def what_is_trained(recipe: Recipe) -> str:
+    """The method, with the setting that matters most to it."""
+    settings = recipe.train
+    return {
+        "sft": f"loss: {settings.loss}",
+        "orpo": f"orpo, beta {settings.beta:g}",
+        "rewrite": "rewriting, loss: completion",
+        "classifier": "classifier, all weights",
+    }[settings.method]
 
 
 def evaluate_all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import os
@@ -11,7 +12,15 @@ import pytest
 
 from pengadil import hardware
 from pengadil.errors import PengadilError
-from pengadil.hardware import Hardware, choose, detect, provenance, versions
+from pengadil.hardware import (
+    Hardware,
+    check_kernels,
+    choose,
+    detect,
+    processor,
+    provenance,
+    versions,
+)
 
 GIB = 2**30
 OLD_CPU = Hardware("cpu", "an old processor", None, 8 * GIB, 4, 4, bf16_fast=False)
@@ -73,6 +82,64 @@ def test_an_engine_can_be_forced_where_it_runs() -> None:
 
 
 @pytest.mark.usefixtures("unsloth")
+@pytest.mark.parametrize("unsloth", [False], indirect=True)
+def test_another_machine_has_unsloth_if_it_is_said_to() -> None:
+    assert choose(A100).engine == "portable"
+    assert choose(A100, installed=True).engine == "unsloth"
+    assert choose(P100, installed=True).engine == "portable"
+    assert "not installed" in choose(T4, installed=False).reason
+
+
+# What torch.cuda.get_arch_list() gives in the builds for CUDA 12.6, 12.8 and 13.0.
+CU126 = ["sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90"]
+CU128 = ["sm_70", "sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"]
+CU130 = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120", "compute_120"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "built", "served"),
+    [
+        (P100, CU126, True),
+        (P100, CU128, False),
+        (P100, CU130, False),
+        (T4, CU126, True),
+        (T4, CU130, True),
+        (A100, CU130, True),
+        # Kernels for an earlier GPU of the same generation run; of an earlier one, they do not.
+        (dataclasses.replace(A100, capability=(8, 9)), CU130, True),
+        (dataclasses.replace(A100, capability=(12, 1)), ["sm_90"], False),
+        (dataclasses.replace(A100, capability=(12, 1)), ["compute_90"], True),
+        (dataclasses.replace(A100, capability=(10, 3)), ["sm_100a"], False),
+        (P100, [], True),  # a build without CUDA tells nothing
+        (NEW_CPU, CU130, True),
+    ],
+)
+def test_a_gpu_that_this_torch_has_no_kernels_for_is_told_what_to_install(
+    machine: Hardware, built: list[str], served: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: built)
+    if served:
+        check_kernels(machine)
+        return
+    with pytest.raises(PengadilError) as refused:
+        check_kernels(machine)
+    assert machine.label in str(refused.value)
+    assert ("cu126" in refused.value.next_step) == (machine is P100)
+
+
+def test_a_p100s_mend_names_the_build_and_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: CU130)
+    with pytest.raises(PengadilError, match=r"Tesla P100 \(sm_60\).* Unsloth") as refused:
+        check_kernels(P100)
+    for word in ("cu126", "bitsandbytes", "cuda126", "portable"):
+        assert word in refused.value.next_step
+
+
+@pytest.mark.usefixtures("unsloth")
 def test_the_recipes_number_format_wins() -> None:
     choice = choose(T4, recipe_dtype="float32")
     assert choice.dtype == "float32"
@@ -88,6 +155,15 @@ def test_this_machine_is_detected() -> None:
     assert found.memory_bytes > 2**28
     assert (found.capability is not None) == (found.device == "cuda")
     assert choose(found).dtype in ("float32", "bfloat16", "float16")
+
+
+def test_the_processor_is_described_whatever_gpu_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    found = processor()
+    assert (found.device, found.capability) == ("cpu", None)
+    assert found.memory_bytes > 2**28
 
 
 def test_the_processor_is_asked_for_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,8 @@ FLOORS = (
     ("forms", "prompts", "recipe", "statistics", "calibration", "usage", "baselines"),
     ("paired", "kappa"),
     ("data", "hardware", "models", "tiny_encoder", "loading", "tokens", "runs", "wording"),
-    ("judges", "planning", "tracking_access"),
+    ("judges", "tracking_access"),
+    ("planning",),
     # It validates with a judge, and computes as many rows at once as the plan expects to fit.
     ("training",),
     # A report needs nothing but files, and an evaluation ends by writing one.

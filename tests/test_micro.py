@@ -41,6 +41,11 @@ def test_the_rows_of_a_document_stay_neighbours() -> None:
     assert names(micro_batches(mixed, 2)) == [["a", "b"], ["c", "d"]]
 
 
+def test_a_lone_row_is_not_padded_to_the_bundle_beside_it() -> None:
+    mixed = [row("a", "one", 9), row("b", "one", 9), row("c", "two", 9), row("d", "three", 9)]
+    assert names(micro_batches(mixed, 8)) == [["c", "d"], ["a", "b"]]
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 40)), max_size=20),
     st.integers(1, 8),

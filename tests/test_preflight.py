@@ -12,15 +12,17 @@ import pytest
 from helpers_runs import make_tiny_base
 from helpers_training import cpu_only, write_recipe
 
+from pengadil import hardware
 from pengadil.data.bundled import load_bundled
 from pengadil.data.slices import Slice
 from pengadil.errors import PengadilError
+from pengadil.hardware import Hardware
 from pengadil.preflight import chat, run
 from pengadil.preflight.libraries import misfits, unmet
 from pengadil.preflight.run import Preflight, preflight
 from pengadil.recipe import Recipe, load_recipe
 from pengadil.records import write_jsonl
-from pengadil.training.plan import make_plan
+from pengadil.training.plan import choose_engine, make_plan
 
 Recipes = Callable[..., Recipe]
 
@@ -156,10 +158,22 @@ def test_a_target_without_its_end_is_refused(recipe: Recipes) -> None:
     chat.check_rows(plan)
 
 
-def test_a_full_disk_is_known_before(recipe: Recipes, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pengadil.planning import disk
+def test_several_processes_train_with_the_portable_engine(
+    recipe: Recipes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turing = Hardware("cuda", "Tesla T4", (7, 5), 15 * 2**30, 4, 2, bf16_fast=False)
+    monkeypatch.setattr(hardware, "_unsloth_obstacle", lambda *_: "")
+    assert choose_engine(recipe(), turing).engine == "unsloth"
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    choice = choose_engine(recipe(), turing)
+    assert choice.engine == "portable"
+    assert "2 processes train together, which unsloth does not" in choice.reason
+    with pytest.raises(PengadilError, match="2 processes train together"):
+        choose_engine(recipe("--train.engine", "unsloth"), turing)
 
-    monkeypatch.setattr(disk, "free", lambda _: 1000)
+
+def test_a_full_disk_is_known_before(recipe: Recipes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "free", lambda _: 1000)
     flight = preflight(recipe())
     assert [finding.check for finding in flight.wrong] == ["disk"]
     assert "0.0 GB free. Free some, or name another folder with --runs." in told(flight, "wrong")

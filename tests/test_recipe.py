@@ -322,6 +322,7 @@ METHODS: dict[str, dict[str, Any]] = {
         "model.load_in_4bit": False,
         "train.engine": "auto",
         "evaluation.mode": "score",
+        "evaluation.before": False,
     },
 }
 

@@ -128,6 +128,26 @@ def test_stopped_anywhere_the_same_best_weights_are_kept(
     assert [made.value for made in read_validations(again)] == [0.5, 0.6, 0.9, 0.7, 0.9, 0.8]
 
 
+def test_stopped_with_the_weights_in_place_they_stay_the_best(
+    recipe: Recipes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, 0.5, 0.6, 0.9, 0.7, 0.9, 0.8)
+    whole = trained(recipe(*VALIDATED), tmp_path / "whole")
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        plan = make_plan(recipe(*VALIDATED))
+        run, _ = find_or_start(plan, tmp_path / "killed")
+        patch.setattr(Run, "write_facts", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(plan, run, Watch())
+    assert run.adapter.exists()
+    assert not run.finished
+    assert difference(trained(recipe(*VALIDATED), tmp_path / "killed"), whole) < 1e-6
+
+
 def test_training_ends_when_patience_does(
     recipe: Recipes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,12 @@ def open_source(path: Path) -> Source:
             return _bare_adapter(path)
         path = path.resolve().parent
     run = open_run(path)
+    if load_recipe(run.recipe_file).train.method == "classifier":
+        raise PengadilError(
+            str(path),
+            "an encoder classifier, which has no GGUF",
+            "Judge with the run folder itself.",
+        )
     trained = run.facts()["base"]
     base = resolve_model(trained["name"], trained["revision"])
     if trained["revision"] and base.revision != trained["revision"]:

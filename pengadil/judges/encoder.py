@@ -6,34 +6,28 @@ import json
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pengadil.errors import PengadilError
 from pengadil.forms import VERDICT, Form
-from pengadil.judges.base import SCORE, Answer, Judge, check_lengths, check_mode, judgement
+from pengadil.judges.base import SCORE, Answer, Judge, check_mode, judgement
 from pengadil.judges.labels import Labels, read_labels
+from pengadil.judges.pairs import Pair, fitting_pairs
 from pengadil.loading import context_of, load_classifier, load_tokenizer
-from pengadil.models import LocalModel
+from pengadil.models import LocalModel, file_sha256
 from pengadil.prompts import Prompt
 from pengadil.records import Example, Judgement
 
+if TYPE_CHECKING:
+    from pengadil.hardware import Choice, Hardware
+
 SCORE_CUT = "score_cut"
+WEIGHTS = "model.safetensors"
 # Tokens in a batch, padding included: enough to keep a processor busy, little enough memory.
 BATCH_TOKENS = {"cpu": 4096, "mps": 8192, "cuda": 32768}
 BATCH_ROWS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """The model's inputs for one row, with special tokens and without padding."""
-
-    inputs: dict[str, list[int]]
-    rule: str
-
-    def __len__(self) -> int:
-        return len(self.inputs["input_ids"])
 
 
 @dataclass
@@ -49,45 +43,56 @@ class EncoderJudge(Judge):
     about: dict[str, Any]
 
     @staticmethod
-    def open(model: LocalModel, cut: bool = False, dtype: str = "auto") -> EncoderJudge:
-        """Load a folder that `is_classifier`.
+    def open(
+        model: LocalModel, cut: bool = False, dtype: str = "auto", trained: Path | None = None
+    ) -> EncoderJudge:
+        """Load a folder that `is_classifier`: the model's, or the `trained` one of a run.
 
         `cut` lets rows longer than the context be judged by the beginning of their document.
-        `dtype` is a number format of torch; "auto" is this hardware's, but for float16. Raises
+        `dtype` is a number format of torch; "auto" is as `encoder_choice` has it. Raises
         PengadilError when the model cannot be loaded, or when its labels do not tell which of
         them means agreement.
         """
-        from pengadil.hardware import choose, detect
+        from pengadil.hardware import detect
 
         hardware = detect()
-        number_format = choose(hardware, "portable", dtype).dtype
-        if (dtype, number_format) == ("auto", "float16"):
-            # DeBERTa's numbers outgrow it, and encoders are small enough for the wider one.
-            number_format = "float32"
-        tokenizer = load_tokenizer(model.folder)
+        choice = encoder_choice(hardware, dtype)
+        folder = trained or model.folder
+        name = trained.parent.name if trained else model.name
+        tokenizer = load_tokenizer(folder)
         if tokenizer.pad_token is None:
-            raise PengadilError(model.name, "its tokenizer has no padding", "Use another model.")
-        classifier = load_classifier(model.folder, number_format, hardware.device).eval()
-        _head_in_float32(classifier)
-        config = classifier.config
-        labels = read_labels(config.id2label, config.label2id, model.name)
-        context = _context(classifier, tokenizer)
-        about = {
+            raise PengadilError(name, "its tokenizer has no padding", "Use another model.")
+        classifier = load_classifier(folder, choice.dtype, hardware.device).eval()
+        head_in_float32(classifier)
+        judge = EncoderJudge.of_classifier(classifier, tokenizer, name, cut)
+        agrees = judge.labels.agrees
+        judge.about = {
             "kind": "encoder",
             "model": model.name,
             "revision": model.revision,
-            "adapter": None,
-            "dtype": number_format,
-            "attention": config._attn_implementation,
+            "adapter": file_sha256(trained / WEIGHTS) if trained else None,
+            "dtype": choice.dtype,
+            "attention": classifier.config._attn_implementation,
             "device": hardware.device,
             "input": "passage and question as a pair; no prompt",
-            "labels": list(labels.names),
-            "agrees": None if labels.agrees is None else labels.names[labels.agrees],
-            "agrees_by": labels.rule,
-            "context": context,
+            "labels": list(judge.labels.names),
+            "agrees": None if agrees is None else judge.labels.names[agrees],
+            "agrees_by": judge.labels.rule,
+            "context": judge.context,
             "cut": cut,
         }
-        return EncoderJudge(model.name, classifier, tokenizer, labels, context, cut, about)
+        return judge
+
+    @staticmethod
+    def of_classifier(
+        classifier: Any, tokenizer: Any, name: str, cut: bool = False
+    ) -> EncoderJudge:
+        """The judge that a loaded classifier is, such as one in training."""
+        config = classifier.config
+        labels = read_labels(config.id2label, config.label2id, name)
+        context = encoder_context(classifier, tokenizer)
+        about = {"kind": "encoder", "dtype": str(classifier.dtype).removeprefix("torch.")}
+        return EncoderJudge(name, classifier, tokenizer, labels, context, cut, about)
 
     def describe(self) -> dict[str, Any]:
         return dict(self.about)
@@ -108,10 +113,11 @@ class EncoderJudge(Judge):
         self, examples: Sequence[Example], prompt: Prompt, mode: str
     ) -> Iterator[list[Judgement]]:
         self.check(prompt.form, mode)
-        return self._batches(examples, self._pairs(examples))
+        pairs = fitting_pairs(examples, self.tokenizer, self.context, self.cut)
+        return self._batches(examples, pairs)
 
     def _batches(
-        self, examples: Sequence[Example], pairs: Sequence[_Pair]
+        self, examples: Sequence[Example], pairs: Sequence[Pair]
     ) -> Iterator[list[Judgement]]:
         """Batches of rows of like length, the longest first: too little memory shows at once."""
         order = sorted(range(len(pairs)), key=lambda index: -len(pairs[index]))
@@ -127,7 +133,7 @@ class EncoderJudge(Judge):
                     examples[index],
                     Answer(
                         choice=int(one > 0.5),
-                        rule=pairs[index].rule,
+                        rule=SCORE_CUT if pairs[index].cut else SCORE,
                         probabilities=(1 - one, one),
                         raw="",
                         seconds=seconds,
@@ -138,50 +144,7 @@ class EncoderJudge(Judge):
                 for index, one in zip(batch, ones, strict=True)
             ]
 
-    def _pairs(self, examples: Sequence[Example]) -> list[_Pair]:
-        """Each example's ids; those beyond the context cut, or refused with their ids."""
-        pairs = [self._pair(example) for example in examples]
-        ids = [example.id for example in examples]
-        if not self.cut:
-            try:
-                check_lengths([pair.inputs["input_ids"] for pair in pairs], ids, 0, self.context)
-            except PengadilError as error:
-                raise PengadilError(
-                    error.found,
-                    error.wrong,
-                    "Use a model with a longer context, or set cut=True (evaluate.py: --cut): "
-                    "such rows are then judged by the beginning of their document alone.",
-                ) from None
-            return pairs
-        rest = [self._without_passage(pair, row) for pair, row in zip(pairs, examples, strict=True)]
-        try:
-            # Something of the document has to be left to read.
-            check_lengths([range(length) for length in rest], ids, 1, self.context)
-        except PengadilError as error:
-            raise PengadilError(
-                error.found,
-                f"{error.wrong}, even without the document, and only that is cut",
-                "Shorten the question.",
-            ) from None
-        return [
-            self._pair(example, cut=True) if len(pair) > self.context else pair
-            for pair, example in zip(pairs, examples, strict=True)
-        ]
-
-    def _pair(self, example: Example, cut: bool = False) -> _Pair:
-        limits = {"truncation": "only_first", "max_length": self.context} if cut else {}
-        # Not verbose: it would warn of each row that is too long for it.
-        inputs = self.tokenizer(example.passage, example.question, verbose=False, **limits)
-        return _Pair(dict(inputs), SCORE_CUT if cut else SCORE)
-
-    def _without_passage(self, pair: _Pair, example: Example) -> int:
-        """How many tokens a row that is too long has beside its passage; 0 for other rows."""
-        if len(pair) <= self.context:
-            return 0
-        alone = self.tokenizer(example.passage, add_special_tokens=False, verbose=False)
-        return len(pair) - len(alone["input_ids"])
-
-    def _probabilities(self, pairs: Sequence[_Pair]) -> list[float]:
+    def _probabilities(self, pairs: Sequence[Pair]) -> list[float]:
         """That of agreement, for each row: softmax over the labels, sigmoid of one alone."""
         import torch
 
@@ -211,7 +174,7 @@ def is_classifier(folder: Path) -> bool:
         return False
 
 
-def _context(classifier: Any, tokenizer: Any) -> int:
+def encoder_context(classifier: Any, tokenizer: Any) -> int:
     """The most tokens in a row: the model's positions, or fewer where the tokenizer says so."""
     positions = context_of(classifier.config)
     embeddings = getattr(classifier.base_model, "embeddings", None)
@@ -222,9 +185,36 @@ def _context(classifier: Any, tokenizer: Any) -> int:
     return min(positions, int(tokenizer.model_max_length))
 
 
-def _head_in_float32(classifier: Any) -> None:
+def encoder_choice(hardware: Hardware, dtype: str = "auto") -> Choice:
+    """How an encoder is loaded and trained here: `hardware.choose`, but for what encoders need.
+
+    Attention is left to transformers. Left to choose, it never takes float16.
+    """
+    from pengadil.hardware import choose
+
+    choice = choose(hardware, "portable", dtype)
+    number_format, why = choice.dtype, choice.reason.rpartition(f"; {choice.dtype}: ")[2]
+    if (dtype, number_format) == ("auto", "float16"):
+        # DeBERTa's numbers outgrow it, and encoders are small enough for the wider one.
+        number_format = "float32"
+        why = "encoders' numbers may outgrow float16, and this GPU has no bfloat16 of its own"
+    reason = (
+        f"portable on {hardware.label}: encoders gain nothing from unsloth; {number_format}: {why}"
+    )
+    return replace(choice, dtype=number_format, attention="default", reason=reason)
+
+
+def head_in_float32(classifier: Any) -> None:
     """Compute the logits in float32: those of bfloat16 have three digits, and make ties."""
+    import torch
+
     head = getattr(classifier, "classifier", None)
-    if head is not None:
-        head.float()
-        head.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(), *inputs[1:]))
+    if head is None:
+        return
+    forward = head.float().forward
+
+    def in_float32(features: Any, *others: Any, **named: Any) -> Any:
+        with torch.autocast(features.device.type, enabled=False):
+            return forward(features.float(), *others, **named)
+
+    head.forward = in_float32

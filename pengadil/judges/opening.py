@@ -9,7 +9,7 @@ from typing import Any
 from pengadil.errors import PengadilError
 from pengadil.folders import names
 from pengadil.judges.base import Judge
-from pengadil.models import PACKAGED, resolve_model
+from pengadil.models import PACKAGED, LocalModel, resolve_model
 from pengadil.prompts import Prompt, load_prompt
 from pengadil.recipe import load_recipe
 from pengadil.runs import follow, is_run, open_run
@@ -101,6 +101,16 @@ def _refuse_others(kind: str, settings: dict[str, Any], taken: set[str]) -> None
 def _run_judge(path: Path, settings: dict[str, Any]) -> Judge:
     run = open_run(path)
     trained = run.facts()["base"]
+    recipe = load_recipe(run.recipe_file)
+    if recipe.train.method == "classifier":
+        _refuse_others("a run of an encoder classifier", settings, {"cut", "dtype"})
+        from pengadil.judges.encoder import EncoderJudge
+
+        # All of its weights were trained: the base is only named.
+        base = LocalModel(trained["name"], run.adapter, trained["revision"])
+        return EncoderJudge.open(
+            base, trained=run.adapter, **{"dtype": recipe.model.dtype, **settings}
+        )
     local = resolve_model(trained["name"], trained["revision"])
     if local.revision != trained["revision"]:
         raise PengadilError(
@@ -111,12 +121,11 @@ def _run_judge(path: Path, settings: dict[str, Any]) -> Judge:
     _refuse_others("a run", settings, {"dtype"})
     from pengadil.judges.transformers_judge import TransformersJudge
 
-    trained_as = load_recipe(run.recipe_file).model
     return TransformersJudge.open(
         local,
         run.adapter,
-        settings.get("dtype", trained_as.dtype),
-        load_in_4bit=trained_as.load_in_4bit,
+        settings.get("dtype", recipe.model.dtype),
+        load_in_4bit=recipe.model.load_in_4bit,
     )
 
 

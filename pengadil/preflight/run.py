@@ -5,19 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from pengadil.data.slices import Slice
 from pengadil.errors import PengadilError
 from pengadil.export.quantise import check_quants
-from pengadil.hardware import Choice, Hardware, check_kernels, choose, detect
+from pengadil.hardware import Choice, Hardware, check_kernels, detect
+from pengadil.planning.disk import disk, free, fullest
+from pengadil.planning.files import model_files
+from pengadil.planning.shape import read_shape
 from pengadil.preflight import chat
 from pengadil.preflight.libraries import misfits
 from pengadil.recipe import Recipe
+from pengadil.training.fitting import fit_plan
+from pengadil.training.plan import (
+    Plan,
+    choose_engine,
+    lay_out,
+    open_base,
+    read_data,
+    read_prompt,
+)
 from pengadil.wording import percent
-
-if TYPE_CHECKING:
-    from pengadil.training.plan import Plan
 
 Found = TypeVar("Found")
 # The memory model errs on the safe side by up to a fifth: only beyond it is it sure.
@@ -62,8 +71,6 @@ def preflight(recipe: Recipe, tests: Sequence[Slice] = (), place: Path = Path())
     `place` is where the run will be written. Later checks are left out where they build on one
     that failed.
     """
-    from pengadil.training.plan import lay_out, open_base, read_data, read_prompt
-
     flight = Preflight()
     hardware = detect()
     choice = flight.attempt("device", lambda: _device(recipe, hardware))
@@ -92,7 +99,7 @@ def preflight(recipe: Recipe, tests: Sequence[Slice] = (), place: Path = Path())
 
 def _device(recipe: Recipe, hardware: Hardware) -> Choice:
     check_kernels(hardware)
-    return choose(hardware, recipe.train.engine, recipe.model.dtype)
+    return choose_engine(recipe, hardware)
 
 
 def _libraries(flight: Preflight, choice: Choice) -> None:
@@ -146,11 +153,6 @@ def _chat(flight: Preflight, plan: Plan) -> None:
 
 def _room(flight: Preflight, plan: Plan, place: Path) -> None:
     """Memory and disk, by the planner's model of both."""
-    from pengadil.planning.disk import disk, free, fullest
-    from pengadil.planning.files import model_files
-    from pengadil.planning.shape import read_shape
-    from pengadil.training.fitting import fit_plan
-
     recipe = plan.recipe
     shape = read_shape(plan.model.folder, plan.encoder is None)
     found = fit_plan(plan)

@@ -43,6 +43,21 @@ def best_of(folder: Path) -> Path | None:
     return kept[-1] if kept else None
 
 
+def put(chosen: Path, place: Path) -> None:
+    """Copy kept weights to their place, which appears only when it is whole.
+
+    They stay where they were: a run that is stopped now still has to know them for the best.
+    """
+    part = place.with_name(place.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        shutil.copytree(chosen, part)
+        shutil.rmtree(place, ignore_errors=True)
+        part.rename(place)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
 def is_best(history: Sequence[Validation], validation: Validation) -> bool:
     """Whether no earlier validation was as good: of equal ones, the first stays."""
     return all(validation.better_than(earlier) for earlier in history)

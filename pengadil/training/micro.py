@@ -8,29 +8,35 @@ from typing import Any
 
 from pengadil.errors import PengadilError
 
-# Padded tokens in a micro-batch on a CPU: its matrix products are as fast as they get from about
-# a thousand on, and a wider batch only adds padding and leaves the cache.
-CPU_TOKENS = 2048
-
 
 def micro_batches(
-    rows: Sequence[Any], most_rows: int, most_tokens: int | None = None
+    rows: Sequence[Any], most_rows: int, most_tokens: int | None = None, bundled: bool = True
 ) -> list[list[Any]]:
     """The rows cut into batches of at most `most_rows`; one row may exceed `most_tokens` alone.
 
-    Rows of one document stay neighbours. Documents come by length where the step does not fit
-    into one batch, so that little of it is padding; tokens are counted with padding.
+    Where a batch does not hold them all they come by length, so that little of it is padding;
+    tokens are counted with padding. `bundled` rows of one document stay neighbours, and documents
+    with as many rows come together: a bundle is as wide as the largest one beside it.
     """
-    if not rows:  # of another process
-        return []
-    documents = [list(group) for _, group in groupby(rows, key=lambda row: row.group)]
-    if len(rows) > most_rows or (most_tokens and _padded(rows) > most_tokens):
-        documents.sort(key=lambda document: -max(row.size for row in document))
+    documents = [[row] for row in rows]
+    if bundled:
+        documents = [list(group) for _, group in groupby(rows, key=lambda row: row.group)]
     batches: list[list[Any]] = []
-    for row in (row for document in documents for row in document):
-        batch = batches[-1] if batches else []
+    for count in sorted({len(document) for document in documents}):
+        alike = [document for document in documents if len(document) == count]
+        together = [row for document in alike for row in document]
+        if len(together) > most_rows or (most_tokens and _padded(together) > most_tokens):
+            alike.sort(key=lambda document: -max(row.size for row in document))
+        batches += _cut([row for document in alike for row in document], most_rows, most_tokens)
+    return batches
+
+
+def _cut(rows: Sequence[Any], most_rows: int, most_tokens: int | None) -> list[list[Any]]:
+    batches: list[list[Any]] = [[]]
+    for row in rows:
+        batch = batches[-1]
         full = len(batch) == most_rows
-        if not batch or full or (most_tokens and _padded([*batch, row]) > most_tokens):
+        if batch and (full or (most_tokens and _padded([*batch, row]) > most_tokens)):
             batches.append([row])
         else:
             batch.append(row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pengadil.data.holdout import hold_out
@@ -13,6 +13,7 @@ from pengadil.data.slices import Slice
 from pengadil.data.sources import leaks, load_rows, rows_sha256
 from pengadil.errors import PengadilError
 from pengadil.hardware import Choice, Hardware, choose, detect
+from pengadil.judges.encoder import encoder_choice
 from pengadil.loading import load_tokenizer
 from pengadil.models import LocalModel, resolve_model
 from pengadil.prompts import Prompt, load_prompt
@@ -20,6 +21,7 @@ from pengadil.recipe import Recipe, check_prompt
 from pengadil.tokens import Encoder
 from pengadil.training.classifier_rows import make_classifier_rows
 from pengadil.training.pair_rows import make_pair_rows
+from pengadil.training.processes import world
 from pengadil.training.rewrite_rows import make_rewrite_rows
 from pengadil.training.rows import make_rows, training_order
 
@@ -120,8 +122,25 @@ def make_plan(recipe: Recipe, tests: Sequence[Slice] = ()) -> Plan:
     prompt = read_prompt(recipe)
     data = read_data(recipe, prompt, tests)
     hardware = detect()
-    choice = choose(hardware, recipe.train.engine, recipe.model.dtype)
+    choice = choose_engine(recipe, hardware)
     return lay_out(recipe, prompt, data, open_base(recipe), hardware, choice)
+
+
+def choose_engine(recipe: Recipe, hardware: Hardware) -> Choice:
+    """Engine, number format and attention for this recipe on this device, with the reason.
+
+    Raises PengadilError for an engine that does not run here, or not for this training.
+    """
+    wanted = recipe.train.engine
+    if recipe.train.method == "classifier":
+        return encoder_choice(hardware, recipe.model.dtype)
+    if world() == 1 or wanted == "portable":
+        return choose(hardware, wanted, recipe.model.dtype)
+    together = f"{world()} processes train together, which unsloth does not"
+    if wanted == "unsloth":
+        raise PengadilError('train.engine = "unsloth"', together, "Use --train.engine auto.")
+    choice = choose(hardware, "portable", recipe.model.dtype)
+    return replace(choice, reason=choice.reason.replace("as the recipe asks", together, 1))
 
 
 def read_prompt(recipe: Recipe) -> Prompt:

@@ -90,7 +90,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
             return
         chosen = best.best_of(self.run.best) if self.plan.recipe.train.keep == "best" else None
         if chosen:
-            chosen.replace(self.run.adapter)
+            best.put(chosen, self.run.adapter)
         else:
             self.save(self.run.adapter)
 

@@ -26,6 +26,7 @@ class WholeSteps:
 
     backoff: Backoff
     most_tokens: int | None
+    bundled = True  # whether rows of one document are computed together
     names: tuple[str, ...]  # of the figures that `compute` gives
     # As the Trainer sets them.
     args: Any
@@ -89,7 +90,7 @@ class WholeSteps:
         self, model: Any, rows: Sequence[Any], whole: dict[str, float]
     ) -> dict[str, float]:
         figures = dict.fromkeys(("loss", *self.names), 0.0)
-        for batch in micro_batches(rows, self.backoff.rows, self.most_tokens):
+        for batch in micro_batches(rows, self.backoff.rows, self.most_tokens, self.bundled):
             with self.accelerator.no_sync(model):
                 loss, sums = self.compute(model, batch, whole)
                 self.accelerator.backward(loss)
