@@ -86,10 +86,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from pengadil.hardware import detect
     from pengadil.preflight.run import preflight
     from pengadil.recipe import load_recipe
+    from pengadil.training.devices import use_one_gpu
     from pengadil.training.processes import is_main
     from pengadil.training.run import find_or_start
 
     sys.stdout.reconfigure(errors="replace")
+    if one_of_several := use_one_gpu():  # before torch is imported
+        print(one_of_several)
     if options.max_hours is not None and not 0 < options.max_hours < float("inf"):
         raise PengadilError(
             f"--max-hours {options.max_hours}", "not a number of hours", "Give one above 0."

@@ -285,7 +285,9 @@ def test_a_base_in_four_bits_is_trained(recipe: Recipes, tmp_path: Path) -> None
     assert [line["step"] for line in log(found)] == [1, 2, 3]
     assert any(tensor.abs().max() > 0 for name, tensor in weights(found).items() if "_B" in name)
     examples = load_bundled("contoh", "validation", 4)
-    judged = open_judge(str(found.folder)).judge(examples, load_prompt("verdict"), "score")
+    judge = open_judge(str(found.folder))
+    assert judge.describe()["load_in_4bit"] is True
+    judged = judge.judge(examples, load_prompt("verdict"), "score")
     assert sorted(row.id for batch in judged for row in batch) == sorted(row.id for row in examples)
 
 

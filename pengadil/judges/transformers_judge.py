@@ -59,8 +59,8 @@ class TransformersJudge(ChatJudge):
     ) -> TransformersJudge:
         """Load a model, and its adapter and tokenizer from a run where one is given.
 
-        `dtype` "auto" is this hardware's. In 4-bit on a CUDA device only: where the run was
-        trained so, and without a run from three billion parameters on.
+        `dtype` "auto" is this hardware's. In 4 bits where the run was trained so (not on Apple
+        GPUs), and on a CUDA device, without a run, from three billion parameters on.
         """
         from safetensors import SafetensorError
         from transformers import GenerationConfig
@@ -75,8 +75,10 @@ class TransformersJudge(ChatJudge):
             dtype = "auto"  # trained on a GPU of the T4's kind; a processor is slow in it
         choice = choose(hardware, "portable", dtype)
         tokenizer = load_tokenizer(adapter or model.folder)
-        wanted = _billions(model.folder) > 3 if load_in_4bit is None else load_in_4bit
-        in_4bit = hardware.device == "cuda" and wanted
+        if load_in_4bit is None:
+            in_4bit = hardware.device == "cuda" and _billions(model.folder) > 3
+        else:
+            in_4bit = load_in_4bit and hardware.device != "mps"
         causal = load_causal(model.folder, choice.dtype, choice.attention, hardware.device, in_4bit)
         # A hub model may ask for sampling or a penalty on repeating; a judge is greedy.
         causal.generation_config = GenerationConfig()

@@ -7,15 +7,15 @@ from pengadil.training.watch import Validation
 from pengadil.wording import interval_text, percent
 
 # Figures of a validation, by the names that they go by as metrics.
-NAMES = {"verdicts": "accuracy", "pairs": "pairs"}
+NAMES = {"verdicts": "accuracy", "pairs": "pairs", "margin": "margin"}
 SHARES = ("accuracy", "pairs")
 
 
 def measured(found: Validation) -> dict[str, Validation]:
     """What was measured, by its name: the metric first, then what stands beside it.
 
-    ORPO chooses by the margin; its figures `verdicts` are an accuracy like any other, and `pairs`
-    the share of pairs whose chosen answer is preferred.
+    ORPO on judges' pairs chooses by the accuracy of verdicts, else by the margin between chosen and
+    rejected; `pairs` is the share of pairs whose chosen answer is preferred.
     """
     known, figures = {found.metric: found}, found.figures
     for name, metric in NAMES.items():

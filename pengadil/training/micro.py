@@ -44,7 +44,8 @@ def _cut(rows: Sequence[Any], most_rows: int, most_tokens: int | None) -> list[l
 
 
 def _padded(rows: Sequence[Any]) -> int:
-    return len(rows) * max(row.size for row in rows)
+    longest: int = max(row.size for row in rows)
+    return len(rows) * longest
 
 
 class Backoff:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from pengadil import runs
@@ -94,20 +95,23 @@ def train(plan: Plan, run: Run, watch: Watch) -> bool:
 
 
 def trainer_of(plan: Plan) -> Trainer:
-    """What trains by the plan's method, with its engine."""
+    """What trains by the plan's method, with its engine; Unsloth in a process of its own."""
     method = plan.recipe.train.method
     if method == "classifier":
         from pengadil.training.classifier import train_classifier
 
         return train_classifier
+    if plan.choice.engine == "unsloth":
+        from pengadil.training.apart import train_apart
+        from pengadil.training.orpo import train_orpo
+        from pengadil.training.unsloth import import_unsloth, train_unsloth
+
+        trainer = train_orpo if method == "orpo" else train_unsloth
+        return partial(train_apart, import_unsloth, trainer)
     if method == "orpo":
         from pengadil.training.orpo import train_orpo
 
         return train_orpo
-    if plan.choice.engine == "unsloth":
-        from pengadil.training.unsloth import train_unsloth
-
-        return train_unsloth
     from pengadil.training.portable import train_portable
 
     return train_portable
