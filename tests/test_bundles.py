@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pengadil.training.attention import use_bundles
+from pengadil.training import attention
+from pengadil.training.attention import fused, scored, use_bundles, way
 from pengadil.training.bundles import bundle, collate
 from pengadil.training.rows import IGNORED, TrainingRow
 
@@ -192,3 +194,97 @@ def test_six_statements_about_a_document_cost_little_more_than_one() -> None:
 
     rows = [row("a", list(range(1, 101)), [number]) for number in range(6)]
     assert collate(rows, 0, torch.float32)["input_ids"].numel() == 99 + 6 * 2
+
+
+def test_only_a_gpu_computes_attention_with_fused_kernels() -> None:
+    assert way("cuda") is fused
+    assert way("cpu") is way("mps") is scored
+
+
+@settings(max_examples=30, deadline=None)
+@example([row("a", SAME, [9])], 1, 0.5)
+@example([row("a", [1, 2], [9]), row("a", [3, 4, 5], [9])], 2, 0.5)
+@example([row("a", SAME, [9]), row("a", SAME, [10]), row("b", [1], [9, 9])], 2, 1.0)
+@given(documents(), st.sampled_from([1, 2, 4]), st.floats(0.1, 2))
+def test_fused_attention_has_the_values_and_gradients_of_plain_products(
+    rows: list[TrainingRow], groups: int, scale: float
+) -> None:
+    import torch
+
+    batch = collate(rows, pad_id=0, number_format=torch.float32)
+    count, total = batch["input_ids"].shape
+    torch.manual_seed(0)
+
+    def outcome(computed: attention.Way) -> list[torch.Tensor]:
+        query, key, value = leaves = [tensor.clone().requires_grad_() for tensor in given]
+        found = computed(query, key, value, batch["attention_mask"], scale)
+        return [found, *torch.autograd.grad((found * wanted).sum(), leaves)]
+
+    given = [torch.randn(count, heads, total, 8) for heads in (4, 4 // groups, 4 // groups)]
+    wanted = torch.randn(count, 4, total, 8)
+    for ours, theirs in zip(outcome(fused), outcome(scored), strict=True):
+        assert ours.shape == theirs.shape
+        assert torch.allclose(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_fused_attention_in_16_bits_stays_as_close_as_rounding_allows(dtype: str) -> None:
+    import torch
+
+    number_format = getattr(torch, dtype)
+    rows = [row("a", SAME, [9, 7]), row("a", [*SAME[:5], 3], [8]), row("b", [4, 2], [9, 9])]
+    batch = collate(rows, 0, number_format)
+    torch.manual_seed(0)
+    shape = (len(batch["input_ids"]), 4, batch["input_ids"].shape[1], 8)
+    query, key, value = (torch.randn(shape).to(number_format) for _ in range(3))
+    ours, theirs = (
+        computed(query, key, value, batch["attention_mask"], 0.35).float()
+        for computed in (fused, scored)
+    )
+    assert torch.isfinite(ours).all()
+    assert torch.allclose(ours, theirs, atol=0.03, rtol=0.03)
+
+
+@pytest.mark.parametrize("on", ["cpu", "cuda"])
+def test_layers_that_are_computed_again_have_the_same_gradients(
+    on: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a GPU trains a base in 4 bits: an adapter, dropout, frozen weights, bundles."""
+    import copy
+
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from pengadil.training.objective import Objective
+    from pengadil.training.portable import compute_again
+
+    chosen, used = way(on), []
+
+    def counted(_: str) -> attention.Way:
+        used.append(1)
+        return chosen
+
+    monkeypatch.setattr(attention, "way", counted)
+    rows = [row("a", SAME, [9, 7]), row("a", [*SAME[:5], 3], [8]), row("b", [4, 2], [9, 9])]
+    batch = collate(rows, 0, torch.float32)
+    settings = LoraConfig(r=4, lora_dropout=0.2, target_modules="all-linear", task_type="CAUSAL_LM")
+
+    def gradients(again: bool) -> dict[str, torch.Tensor]:
+        causal = copy.deepcopy(tiny_llama(bundles=True))
+        if again:
+            compute_again(causal)
+        torch.manual_seed(1)
+        adapted = get_peft_model(causal, settings).train()
+        for name, parameter in adapted.named_parameters():
+            if "lora_B" in name:  # else zero, and the gradients of the other half with it
+                parameter.data.normal_(std=0.1)
+        used.clear()
+        Objective(adapted, None, torch.float32)(**batch)["loss"].backward()
+        assert len(used) == 2 * (1 + again)
+        return {n: p.grad for n, p in adapted.named_parameters() if p.grad is not None}
+
+    kept, again = gradients(again=False), gradients(again=True)
+    assert kept.keys() == again.keys()
+    assert all("lora_" in name and gradient.abs().max() > 0 for name, gradient in kept.items())
+    for name, gradient in kept.items():
+        assert torch.allclose(again[name], gradient, atol=1e-6, rtol=1e-6), name

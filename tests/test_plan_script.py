@@ -68,8 +68,7 @@ def test_the_published_recipe_on_each_gpu(
     plan = json.loads(file.read_text(encoding="utf-8"))
     # 7.24 B weights, all but 2 x 32,000 x 4,096 of the tables and the norms in 4.13 bits.
     weights = plan["memory"][0]["bytes"]
-    rest = 4 if gpu == "p100" else 2
-    assert weights == pytest.approx(6_979_321_856 * 0.51587 + 262_410_240 * rest, rel=1e-4)
+    assert weights == pytest.approx(6_979_321_856 * 0.51587 + 262_410_240 * 2, rel=1e-4)
     assert plan["choice"]["engine"] == ("portable" if gpu == "p100" else "unsloth")
     assert plan["micro_batch_size"] * plan["accumulation"] == 8
     # No rows are at hand: the bound is said to be one.

@@ -351,7 +351,7 @@ def test_a_folder_needs_no_more_than_its_config(tmp_path: Path) -> None:
 
 
 def test_out_of_the_hubs_reach_it_says_what_is_missing() -> None:
-    with pytest.raises(PengadilError, match=r"config\.json .* --model\.name FOLDER"):
+    with pytest.raises(PengadilError, match=r"the hub is out of reach .* give a local folder"):
         model_files("pemilik/model-yang-tiada")
 
 

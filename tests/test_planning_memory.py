@@ -88,7 +88,6 @@ def test_a_judges_peak_is_predicted_on_the_safe_side(
         shape, recipe, CPU, a_choice(dtype=dtype), Batch(rows * tokens, tokens), rows * labels
     )
     copies = made["adapters"] - 4 * found.trained
-    if __import__("os").environ.get("SHOW"): print("RATIO", kind, changed, dtype, rows, tokens, labels, how, round((made["activations"] + made["logits"] + copies)/found.peak, 3))
     assert safe(made["activations"] + made["logits"] + copies, found.peak)
     # Tiny layers fill their last blocks of 4-bit scales only in part.
     assert made["weights"] == pytest.approx(found.weights, rel=0.01)

@@ -8,6 +8,7 @@ from textwrap import fill
 from pengadil.planning.disk import fullest
 from pengadil.planning.estimate import Estimate
 from pengadil.planning.fit import gibibytes
+from pengadil.planning.layers import holds_scores
 
 WIDTH = 100
 HOUR = 3600
@@ -64,7 +65,8 @@ def attention_reason(plan: Estimate) -> str:
         return "the encoder's own"
     if plan.choice.engine == "unsloth":
         return "Unsloth's, which never holds all scores"
-    return "for judging; training computes what rows share once, and holds their scores"
+    held = ", and holds their scores" if holds_scores(plan.hardware) else ""
+    return f"for judging; training computes what rows share once{held}"
 
 
 def memory_rows(plan: Estimate) -> Iterator[tuple[str, str, str]]:

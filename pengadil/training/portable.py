@@ -108,15 +108,14 @@ def load_adapted(plan: Plan) -> Any:
 
 
 def _add_adapter(causal: Any, recipe: Recipe) -> Any:
-    import torch
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    from peft import LoraConfig, get_peft_model
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     causal.config.use_cache = False
-    if recipe.model.load_in_4bit:
-        causal = prepare_model_for_kbit_training(
-            causal, use_gradient_checkpointing=torch.cuda.is_available()
-        )
+    # Without peft's prepare_model_for_kbit_training, which turns token tables and normalisations
+    # into float32, and with them all hidden states. What it freezes, get_peft_model freezes too.
+    if recipe.model.load_in_4bit and causal.device.type == "cuda":
+        compute_again(causal)
     targets = recipe.lora.targets
     config = LoraConfig(
         r=recipe.lora.rank,
@@ -144,6 +143,11 @@ def _add_adapter(causal: Any, recipe: Recipe) -> Any:
         if parameter.requires_grad:  # small steps are lost in a 16-bit weight
             parameter.data = parameter.data.float()
     return adapted
+
+
+def compute_again(causal: Any) -> None:
+    """Keep only the layers' inputs for the backward pass, and compute the rest again in it."""
+    causal.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
 
 def _make_trainer(plan: Plan, run: Run, adapted: Any, reporter: Reporter) -> Any:
