@@ -4,6 +4,7 @@ runs/smoke-20261121-101500/
     recipe.toml     the resolved recipe
     run.json        status, base model, prompt, data hashes, engine, versions, hardware
     log.jsonl       one line an optimizer step
+    engine.log      what Unsloth printed, where it trained
     validation.jsonl  one line a validation, where the recipe has one
     curves.png      what training looked like; training.html shows it with its figures
     adapter/        safetensors and the tokenizer; there only when training has finished

@@ -25,6 +25,7 @@ def quiet_and_offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         "TOKENIZERS_PARALLELISM": "false",
         "TRANSFORMERS_VERBOSITY": "error",
         "WANDB_MODE": "disabled",
+        "WANDB_ERROR_REPORTING": "false",  # trl imports weave, which would report to its makers
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():

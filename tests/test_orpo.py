@@ -37,6 +37,7 @@ from pengadil.runs import Run
 from pengadil.tokens import Encoder
 from pengadil.training import orpo, orpo_scores, run
 from pengadil.training.attention import use_bundles
+from pengadil.training.fitting import most_at_once
 from pengadil.training.orpo import Engine
 from pengadil.training.orpo_scores import LinearLogProbability, PairModel, collate_pairs, pad_pairs
 from pengadil.training.orpo_trainer import make_orpo_trainer, orpo_classes
@@ -110,7 +111,9 @@ def made(recipe: Recipes, tmp_path_factory: pytest.TempPathFactory) -> Made:
             torch.nn.init.normal_(parameter, std=0.1)
     place = Run(tmp_path_factory.mktemp("made"))
     reporter = Reporter(plan, place, Watch(), lambda folder: None)
-    trainer = make_orpo_trainer(plan, place, reporter, engine.adapted, engine.model, engine.score)
+    trainer = make_orpo_trainer(
+        plan, place, reporter, engine.adapted, engine.model, engine.score, most_at_once(plan)
+    )
     return Made(trainer, engine, plan)
 
 

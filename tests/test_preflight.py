@@ -163,9 +163,11 @@ def test_several_processes_train_with_the_portable_engine(
 ) -> None:
     turing = Hardware("cuda", "Tesla T4", (7, 5), 15 * 2**30, 4, 2, bf16_fast=False)
     monkeypatch.setattr(hardware, "_unsloth_obstacle", lambda *_: "")
-    assert choose_engine(recipe(), turing).engine == "unsloth"
+    half = recipe("--model.dtype", "float16")
+    assert choose_engine(half, turing).engine == "unsloth"
+    assert choose_engine(recipe(), turing).engine == "portable"  # it asks for float32
     monkeypatch.setenv("WORLD_SIZE", "2")
-    choice = choose_engine(recipe(), turing)
+    choice = choose_engine(half, turing)
     assert choice.engine == "portable"
     assert "2 processes train together, which unsloth does not" in choice.reason
     with pytest.raises(PengadilError, match="2 processes train together"):

@@ -52,12 +52,16 @@ class Objective(nn.Module):
                 use_cache=False,
             ).last_hidden_state
         kept = labels != IGNORED
-        loss, hits = self._loss(causal, hidden[kept], labels[kept], loss_weights[kept])
+        loss, hits = self.loss(causal, hidden[kept], labels[kept], loss_weights[kept])
         return {"loss": loss, "hits": (hits * loss_weights[kept]).sum().detach()}
 
-    def _loss(
+    def loss(
         self, causal: Any, hidden: Tensor, targets: Tensor, weights: Tensor
     ) -> tuple[Tensor, Tensor]:
+        """The weighted cross-entropies, summed, and for each label whether it was met.
+
+        `hidden` (labels, width) are the final hidden states before each of `targets` (labels,).
+        """
         head = causal.get_output_embeddings()
         # Gemma 2 bounds its logits in its own forward, which is not called here.
         cap = getattr(causal.config, "final_logit_softcapping", None)

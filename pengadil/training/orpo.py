@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pengadil.training.attention import use_bundles
 from pengadil.training.checkpoints import newest_complete
+from pengadil.training.fitting import most_at_once
 from pengadil.training.portable import as_judged, load_adapted, quiet_warnings, save_adapter
 from pengadil.training.rows import IGNORED
 from pengadil.training.validation import judging, verdict_validator
@@ -51,14 +52,20 @@ def train_orpo(plan: Plan, run: Run, watch: Watch, history: list[Validation]) ->
     that we know, the adapter does not fit the model, the loss is no longer a number, or memory does
     not hold one pair. With Unsloth it belongs into a process of its own, as `train_unsloth` does.
     """
+    most = most_at_once(plan)  # before Unsloth's model classes are in place
     engine = unsloth_engine(plan) if plan.choice.engine == "unsloth" else portable_engine(plan)
-    return train_pairs(engine, plan, run, watch, history)
+    return train_pairs(engine, plan, run, watch, history, most)
 
 
 def train_pairs(
-    engine: Engine, plan: Plan, run: Run, watch: Watch, history: list[Validation]
+    engine: Engine,
+    plan: Plan,
+    run: Run,
+    watch: Watch,
+    history: list[Validation],
+    most: tuple[int, int | None],
 ) -> bool:
-    """The part of `train_orpo` that both engines share."""
+    """The part of `train_orpo` that both engines share; `most` is of `fitting.most_at_once`."""
     from peft.helpers import disable_input_dtype_casting
 
     from pengadil.training.orpo_trainer import make_orpo_trainer
@@ -79,7 +86,9 @@ def train_pairs(
             # As the portable engine does: autocast computes the adapter in the base's format.
             stack.enter_context(disable_input_dtype_casting(engine.adapted))
         stack.enter_context(quiet_warnings())
-        trainer = make_orpo_trainer(plan, run, reporter, engine.adapted, engine.model, engine.score)
+        trainer = make_orpo_trainer(
+            plan, run, reporter, engine.adapted, engine.model, engine.score, most
+        )
         start = newest_complete(run.checkpoints)
         trainer.train(resume_from_checkpoint=str(start) if start else None)
     reporter.finish()

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from pengadil.errors import PengadilError
 from pengadil.training.arguments import training_arguments
-from pengadil.training.fitting import most_at_once
 from pengadil.training.micro import Backoff
 from pengadil.training.portable import write_adapter
 from pengadil.training.stepping import WholeSteps
@@ -94,9 +93,17 @@ class OwnRows(list[Any]):
 
 
 def make_orpo_trainer(
-    plan: Plan, run: Run, reporter: Reporter, adapted: Any, model: Any, score: Score
+    plan: Plan,
+    run: Run,
+    reporter: Reporter,
+    adapted: Any,
+    model: Any,
+    score: Score,
+    most: tuple[int, int | None],
 ) -> Any:
     """TRL's trainer of `model`, which holds the `adapted` one or is it; `score` computes with it.
+
+    `most` is what `fitting.most_at_once` says.
 
     What is replaced of TRL's:
 
@@ -113,7 +120,7 @@ def make_orpo_trainer(
     from pengadil.training.sft import check_unchanged, load_adapter
 
     config_class, trainer_class = orpo_classes()
-    most_rows, most_tokens_at_once = most_at_once(plan)
+    most_rows, most_tokens_at_once = most
     if plan.hardware.device == "cpu" and most_tokens_at_once:
         most_tokens_at_once *= 2  # a pair's size counts its prompt twice; it is computed once
 

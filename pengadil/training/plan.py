@@ -134,13 +134,17 @@ def choose_engine(recipe: Recipe, hardware: Hardware) -> Choice:
     wanted = recipe.train.engine
     if recipe.train.method == "classifier":
         return encoder_choice(hardware, recipe.model.dtype)
-    if world() == 1 or wanted == "portable":
+    obstacle = ""
+    if world() > 1:
+        obstacle = f"{world()} processes train together, which unsloth does not"
+    elif recipe.model.dtype == "float32":
+        obstacle = "unsloth computes in 16 bits, and the recipe asks for float32"
+    if not obstacle or wanted == "portable":
         return choose(hardware, wanted, recipe.model.dtype)
-    together = f"{world()} processes train together, which unsloth does not"
     if wanted == "unsloth":
-        raise PengadilError('train.engine = "unsloth"', together, "Use --train.engine auto.")
+        raise PengadilError('train.engine = "unsloth"', obstacle, "Use --train.engine auto.")
     choice = choose(hardware, "portable", recipe.model.dtype)
-    return replace(choice, reason=choice.reason.replace("as the recipe asks", together, 1))
+    return replace(choice, reason=choice.reason.replace("as the recipe asks", obstacle, 1))
 
 
 def read_prompt(recipe: Recipe) -> Prompt:

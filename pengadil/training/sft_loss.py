@@ -77,5 +77,5 @@ def loss_from_hidden(objective: Objective, batch: dict[str, Tensor]) -> tuple[Te
     labels, weights = batch["labels"][:, 1:], batch["loss_weights"][:, 1:]
     kept = labels != IGNORED
     causal = objective.adapted.get_base_model()
-    loss, hits = objective._loss(causal, hidden[:, :-1][kept], labels[kept], weights[kept])
+    loss, hits = objective.loss(causal, hidden[:, :-1][kept], labels[kept], weights[kept])
     return loss, (hits * weights[kept]).sum().detach()
