@@ -150,7 +150,8 @@ def loaded(plan: Any, folder: Path) -> dict[str, Any]:
     from transformers import set_seed
 
     from pengadil.errors import PengadilError
-    from pengadil.training.portable import load_adapted, save_adapter
+    from pengadil.training.adapters import save_adapter
+    from pengadil.training.portable import load_adapted
     from pengadil.training.unsloth_model import load_unsloth
 
     # Unsloth's offloading checkpoints, which it takes from 512 tokens on, pin memory for a GPU.

@@ -15,10 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pengadil.training.adapters import save_adapter
 from pengadil.training.attention import use_bundles
 from pengadil.training.checkpoints import newest_complete
 from pengadil.training.fitting import most_at_once
-from pengadil.training.portable import as_judged, load_adapted, quiet_warnings, save_adapter
+from pengadil.training.portable import as_judged, load_adapted, quiet_warnings
 from pengadil.training.rows import IGNORED
 from pengadil.training.validation import judging, verdict_validator
 

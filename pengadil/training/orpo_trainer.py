@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pengadil.errors import PengadilError
+from pengadil.training.adapters import AdapterSteps
 from pengadil.training.arguments import training_arguments
 from pengadil.training.micro import Backoff
-from pengadil.training.portable import write_adapter
-from pengadil.training.stepping import WholeSteps
 from pengadil.training.unsloth_model import ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -117,16 +116,17 @@ def make_orpo_trainer(
     - Telemetry and model card: there is none.
     """
     from pengadil.training.orpo_scores import CERTAIN, averages
-    from pengadil.training.sft import check_unchanged, load_adapter
+    from pengadil.training.sft import check_unchanged
 
     config_class, trainer_class = orpo_classes()
     most_rows, most_tokens_at_once = most
     if plan.hardware.device == "cpu" and most_tokens_at_once:
         most_tokens_at_once *= 2  # a pair's size counts its prompt twice; it is computed once
 
-    class PairTrainer(WholeSteps, trainer_class):  # type: ignore[misc, valid-type]
+    class PairTrainer(AdapterSteps, trainer_class):  # type: ignore[misc, valid-type]
         backoff = Backoff(most_rows, reporter.watch.say)
         most_tokens = most_tokens_at_once
+        kept = adapted
         names = ("hits", "likelihood", "margin", "log_odds")
 
         def measure(self, rows: Sequence[PairRow]) -> dict[str, float]:
@@ -161,18 +161,6 @@ def make_orpo_trainer(
             totals.figures["likelihood"] = figures["likelihood"] * pairs
             totals.figures["margin"] = figures["margin"]
             totals.figures["log_odds"] = figures["log_odds"]
-
-        def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-            write_adapter(adapted, Path(output_dir or self.args.output_dir))
-
-        def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-            load_adapter(adapted, Path(resume_from_checkpoint))
-
-        def _send_telemetry(self) -> None:
-            pass
-
-        def create_model_card(self, *_: Any, **__: Any) -> None:
-            pass
 
     arguments = orpo_arguments(plan, run.checkpoints)
     trainer = PairTrainer(

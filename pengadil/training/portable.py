@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pengadil.errors import PengadilError
 from pengadil.loading import load_causal, quiet
 from pengadil.recipe import Recipe
+from pengadil.training.adapters import LabelSteps, save_adapter
 from pengadil.training.arguments import training_arguments
 from pengadil.training.attention import use_bundles
 from pengadil.training.bundles import collate
@@ -68,28 +68,6 @@ def quiet_warnings() -> Iterator[None]:
     with warnings.catch_warnings(), quiet():
         warnings.simplefilter("ignore")
         yield
-
-
-def save_adapter(adapted: Any, tokenizer: Any, folder: Path) -> None:
-    """Write adapter (safetensors) and tokenizer; the folder appears only when it is whole."""
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        write_adapter(adapted, part)
-        tokenizer.save_pretrained(part)
-        shutil.rmtree(folder, ignore_errors=True)
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def write_adapter(adapted: Any, folder: Path) -> None:
-    """The adapter alone, as safetensors.
-
-    Embeddings are never part of it; left to find that out, peft would ask the hub for the base.
-    """
-    adapted.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
-    (folder / "README.md").unlink(missing_ok=True)  # peft's form, with nothing filled in
 
 
 def load_adapted(plan: Plan) -> Any:
@@ -153,43 +131,24 @@ def compute_again(causal: Any) -> None:
 def _make_trainer(plan: Plan, run: Run, adapted: Any, reporter: Reporter) -> Any:
     """transformers' Trainer with our batches, our loss and our checkpoints."""
     import torch
-    from peft import set_peft_model_state_dict
-    from safetensors.torch import load_file
     from transformers import Trainer, TrainingArguments
 
     from pengadil.training.objective import Objective
     from pengadil.training.sft_loss import on_device, verdict_tokens
-    from pengadil.training.stepping import WholeSteps
 
     dtype = getattr(torch, plan.choice.dtype)
     most_rows, limit = most_at_once(plan)
 
-    class JudgeTrainer(WholeSteps, Trainer):  # type: ignore[misc]
+    class JudgeTrainer(LabelSteps, Trainer):  # type: ignore[misc]
         backoff = Backoff(most_rows, reporter.watch.say)
         most_tokens = limit
-        names = ("hits",)
-
-        def measure(self, rows: Sequence[Any]) -> dict[str, float]:
-            return {"weight": sum(sum(row.weights) for row in rows)}
+        kept, totals = adapted, reporter.totals
 
         def compute(
             self, model: Any, rows: Sequence[Any], whole: dict[str, float]
         ) -> tuple[Tensor, dict[str, float]]:
             outputs = model(**on_device(collate(rows, plan.pad_id, dtype), self.args.device))
             return outputs["loss"] / whole["weight"], {"hits": float(outputs["hits"])}
-
-        def report(self, figures: dict[str, float], whole: dict[str, float]) -> None:
-            totals = reporter.totals
-            totals.loss += figures["loss"] * whole["weight"]
-            totals.hits += figures["hits"]
-            totals.weight += whole["weight"]
-
-        def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-            write_adapter(adapted, Path(output_dir or self.args.output_dir))
-
-        def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-            weights = load_file(Path(resume_from_checkpoint) / "adapter_model.safetensors")
-            set_peft_model_state_dict(adapted, weights)
 
     arguments = training_arguments(plan, run.checkpoints, plan.recipe.train.batch_size)
     trainer = JudgeTrainer(

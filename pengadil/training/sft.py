@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from pengadil.errors import PengadilError
+from pengadil.training.adapters import LabelSteps, save_adapter
 from pengadil.training.arguments import training_arguments
 from pengadil.training.checkpoints import newest_complete
 from pengadil.training.micro import Backoff
 from pengadil.training.objective import Objective
-from pengadil.training.portable import quiet_warnings, save_adapter, write_adapter
+from pengadil.training.portable import quiet_warnings
 from pengadil.training.rows import TrainingRow
 from pengadil.training.sft_loss import (
     loss_from_hidden,
@@ -29,7 +30,6 @@ from pengadil.training.sft_loss import (
     verdict_tokens,
 )
 from pengadil.training.sft_validation import sft_validator
-from pengadil.training.stepping import WholeSteps
 
 if TYPE_CHECKING:
     from pengadil.runs import Run
@@ -120,14 +120,11 @@ def sft_trainer(
     ours = own_loss(plan)
     reporter.counts_hits = ours
 
-    class RowTrainer(WholeSteps, trainer_class):  # type: ignore[misc, valid-type]
+    class RowTrainer(LabelSteps, trainer_class):  # type: ignore[misc, valid-type]
         bundled = False
         backoff = Backoff(most[0], reporter.watch.say)
         most_tokens = most[1]
-        names = ("hits",)
-
-        def measure(self, rows: Sequence[TrainingRow]) -> dict[str, float]:
-            return {"weight": sum(sum(row.weights) for row in rows)}
+        kept, totals = adapted, reporter.totals
 
         def compute(
             self, model: Any, rows: Sequence[TrainingRow], whole: dict[str, float]
@@ -139,24 +136,6 @@ def sft_trainer(
             del batch["loss_weights"]
             labels = torch.tensor(round(whole["weight"]), device=self.args.device)
             return self.compute_loss(model, batch, num_items_in_batch=labels), {}
-
-        def report(self, figures: dict[str, float], whole: dict[str, float]) -> None:
-            totals = reporter.totals
-            totals.loss += figures["loss"] * whole["weight"]
-            totals.hits += figures["hits"]
-            totals.weight += whole["weight"]
-
-        def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-            write_adapter(adapted, Path(output_dir or self.args.output_dir))
-
-        def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-            load_adapter(adapted, Path(resume_from_checkpoint))
-
-        def _send_telemetry(self) -> None:
-            pass
-
-        def create_model_card(self, *_: Any, **__: Any) -> None:
-            pass
 
     arguments = sft_arguments(plan, run.checkpoints)
     trainer = RowTrainer(
@@ -182,14 +161,6 @@ def _sample(rows: Sequence[TrainingRow]) -> Any:
     return Dataset.from_dict(
         {"input_ids": [row.ids for row in some], "labels": [row.labels for row in some]}
     )
-
-
-def load_adapter(adapted: Any, folder: Path) -> None:
-    """Take an adapter's weights from a checkpoint."""
-    from peft import set_peft_model_state_dict
-    from safetensors.torch import load_file
-
-    set_peft_model_state_dict(adapted, load_file(folder / "adapter_model.safetensors"))
 
 
 def check_unchanged(wanted: dict[str, Any], made: Any) -> None:
