@@ -90,12 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(title)
     with tempfile.TemporaryDirectory() as thrown_away:
         folder = options.folder or Path(thrown_away) / options.shape
-        settings = {
-            "shape": options.shape,
-            "folder": str(folder),
-            "device": options.device,
-            "batch": options.batch,
-        }
+        settings = {name: getattr(options, name) for name in ("shape", "device", "batch")}
+        settings["folder"] = str(folder)
         made(settings)
         found: dict[str, Any] = {"rows": title}
         for run in [options.run] if options.run else RUNS:

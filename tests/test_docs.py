@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "benchmarks" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+)
 SCRIPTS = sorted([*(ROOT / "scripts").glob("*.py"), *(ROOT / "eval").glob("*.py")])
 BLOCK = re.compile(r"^```\n(.*?)^```", re.DOTALL | re.MULTILINE)
 COMMAND = re.compile(r"^ *(?:echo .* \| )?python ((?:scripts|eval|benchmarks)/\w+\.py)(.*)$")
