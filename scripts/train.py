@@ -11,8 +11,8 @@
 RECIPE is a name in recipes/ or a TOML file; without one it is `smoke` on a machine without a GPU
 and `malaysian-mistral-v3` with one. Any of its fields can be overridden by its name. Stopped, the
 same command goes on from the last checkpoint; with --max-hours it stops by itself, in a state that
-goes on, and exits with 0. The result is a run folder; runs/latest is the
-newest. Nothing is sent anywhere but for --wandb.
+goes on, and exits with 0. The result is a run folder; runs/latest is the newest. Nothing is sent
+anywhere but for --wandb.
 """
 
 from __future__ import annotations
@@ -131,11 +131,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from pengadil.training_tracking import TrainingTracker
 
             tracker = stack.enter_context(TrainingTracker(run, project, options.wandb_offline))
-        if not train_watched(plan, run, deadline, tracker):
+        complete = train_watched(plan, run, deadline, tracker)
+        if not is_main():
+            return 0
+        if not complete:
             print(f"stopped after {options.max_hours:g} h, as asked: {run.folder}")
             print("run the same command again to go on from here")
-            return 0
-        if not is_main():
             return 0
         evaluate_all(plan, run, tests, False, summaries)
         run.write_facts({**run.facts(), "evaluated": True})
