@@ -50,12 +50,19 @@ def peak_bytes(work: Callable[[], Any]) -> int:
     """The most bytes that `work` holds at once beyond what was held before it.
 
     Every allocation and release of torch's CPU allocator counts, those of temporaries inside an
-    operation too; what libraries take by themselves (oneDNN's scratch) does not.
+    operation too; what libraries take by themselves (oneDNN's scratch) does not. On one thread:
+    each further one has scratch of its own, which models of this size would notice.
     """
+    import torch
     from torch.profiler import ProfilerActivity, profile
 
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
-        work()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+            work()
+    finally:
+        torch.set_num_threads(threads)
     changes = [
         (event.start_ns(), event.nbytes())
         for event in recorded.profiler.kineto_results.events()

@@ -279,8 +279,8 @@ def test_out_of_memory_it_goes_on_with_fewer_rows_at_once(
     recipe_file: Path, recipe: Recipes, tmp_path: Path
 ) -> None:
     overrides = [
-        *("--data.train", "contoh:192", "--train.batch_size", "96"),
-        *("--train.micro_batch_size", "96", "--lora.dropout", "0"),
+        *("--data.train", "contoh:384", "--train.batch_size", "192"),
+        *("--train.micro_batch_size", "192", "--lora.dropout", "0"),
     ]
     command = [sys.executable, "-c", LIMITED, str(recipe_file), str(tmp_path / "limited")]
     made = subprocess.run(
@@ -291,7 +291,7 @@ def test_out_of_memory_it_goes_on_with_fewer_rows_at_once(
         check=False,
     )
     assert made.returncode == 0, made.stderr[-2000:]
-    assert made.stdout.startswith("out of memory: 48 rows at once instead of 96")
+    assert made.stdout.startswith("out of memory: 96 rows at once instead of 192")
     [folder] = (tmp_path / "limited").glob("rawak-*")
     whole = trained(recipe(*overrides), tmp_path / "whole")
     assert [line["step"] for line in log(Run(folder))] == [1, 2]

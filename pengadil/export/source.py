@@ -55,7 +55,7 @@ def open_source(path: Path) -> Source:
             return _bare_adapter(path)
         path = path.resolve().parent
     run = open_run(path)
-    if load_recipe(run.recipe_file).train.method == "classifier":
+    if run.facts().get("method") == "classifier":
         raise PengadilError(
             str(path),
             "an encoder classifier, which has no GGUF",

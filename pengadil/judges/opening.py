@@ -101,16 +101,14 @@ def _refuse_others(kind: str, settings: dict[str, Any], taken: set[str]) -> None
 def _run_judge(path: Path, settings: dict[str, Any]) -> Judge:
     run = open_run(path)
     trained = run.facts()["base"]
-    recipe = load_recipe(run.recipe_file)
-    if recipe.train.method == "classifier":
+    if run.facts().get("method") == "classifier":
         _refuse_others("a run of an encoder classifier", settings, {"cut", "dtype"})
         from pengadil.judges.encoder import EncoderJudge
 
         # All of its weights were trained: the base is only named.
         base = LocalModel(trained["name"], run.adapter, trained["revision"])
-        return EncoderJudge.open(
-            base, trained=run.adapter, **{"dtype": recipe.model.dtype, **settings}
-        )
+        dtype = load_recipe(run.recipe_file).model.dtype
+        return EncoderJudge.open(base, trained=run.adapter, **{"dtype": dtype, **settings})
     local = resolve_model(trained["name"], trained["revision"])
     if local.revision != trained["revision"]:
         raise PengadilError(
@@ -121,11 +119,12 @@ def _run_judge(path: Path, settings: dict[str, Any]) -> Judge:
     _refuse_others("a run", settings, {"dtype"})
     from pengadil.judges.transformers_judge import TransformersJudge
 
+    trained_as = load_recipe(run.recipe_file).model
     return TransformersJudge.open(
         local,
         run.adapter,
-        settings.get("dtype", recipe.model.dtype),
-        load_in_4bit=recipe.model.load_in_4bit,
+        settings.get("dtype", trained_as.dtype),
+        load_in_4bit=trained_as.load_in_4bit,
     )
 
 
