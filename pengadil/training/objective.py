@@ -15,6 +15,14 @@ from pengadil.training.linear_loss import LinearCrossEntropy
 from pengadil.training.rows import IGNORED
 
 
+def final_states(causal: Any, dtype: torch.dtype, **inputs: Tensor) -> Tensor:
+    """The final hidden states (rows, T, width) of a causal model, computed in `dtype`."""
+    enabled = dtype != torch.float32
+    with torch.autocast(inputs["input_ids"].device.type, dtype, enabled=enabled):
+        states: Tensor = causal.base_model(**inputs, use_cache=False).last_hidden_state
+    return states
+
+
 class Objective(nn.Module):
     """A causal model with an adapter, and the loss that the recipe asks for.
 
@@ -43,14 +51,13 @@ class Objective(nn.Module):
         so that the size of a micro-batch changes nothing.
         """
         causal = self.adapted.get_base_model()
-        enabled = self.dtype != torch.float32
-        with torch.autocast(input_ids.device.type, self.dtype, enabled=enabled):
-            hidden = causal.base_model(
-                input_ids=input_ids,
-                position_ids=position_ids,
-                attention_mask=attention_mask,
-                use_cache=False,
-            ).last_hidden_state
+        hidden = final_states(
+            causal,
+            self.dtype,
+            input_ids=input_ids,
+            position_ids=position_ids,
+            attention_mask=attention_mask,
+        )
         kept = labels != IGNORED
         loss, hits = self.loss(causal, hidden[kept], labels[kept], loss_weights[kept])
         return {"loss": loss, "hits": (hits * loss_weights[kept]).sum().detach()}

@@ -14,6 +14,7 @@ from torch.nn.functional import linear
 
 from pengadil.training.bundles import collate
 from pengadil.training.linear_loss import ROWS_AT_ONCE
+from pengadil.training.objective import final_states
 from pengadil.training.rows import IGNORED, TrainingRow
 
 if TYPE_CHECKING:
@@ -80,14 +81,13 @@ class PairModel(nn.Module):
     ) -> Tensor:
         """Log-probabilities of the labels, (labels,) float32, in the order of `collate_pairs`."""
         causal = self.adapted.get_base_model()
-        enabled = self.dtype != torch.float32
-        with torch.autocast(input_ids.device.type, self.dtype, enabled=enabled):
-            hidden = causal.base_model(
-                input_ids=input_ids,
-                position_ids=position_ids,
-                attention_mask=attention_mask,
-                use_cache=False,
-            ).last_hidden_state
+        hidden = final_states(
+            causal,
+            self.dtype,
+            input_ids=input_ids,
+            position_ids=position_ids,
+            attention_mask=attention_mask,
+        )
         kept = labels != IGNORED
         return log_probabilities(causal, hidden[kept], labels[kept])
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from pengadil.training.objective import Objective
+from pengadil.training.objective import Objective, final_states
 from pengadil.training.rows import IGNORED, TrainingRow
 
 if TYPE_CHECKING:
@@ -64,11 +64,7 @@ def hidden_states(adapted: Any, input_ids: Tensor, dtype: torch.dtype) -> Tensor
 
     Without a mask: what is causal never looks at the padding, and Unsloth's training drops it.
     """
-    causal = adapted.get_base_model()
-    enabled = dtype != torch.float32
-    with torch.autocast(input_ids.device.type, dtype, enabled=enabled):
-        states: Tensor = causal.base_model(input_ids=input_ids, use_cache=False).last_hidden_state
-    return states
+    return final_states(adapted.get_base_model(), dtype, input_ids=input_ids)
 
 
 def loss_from_hidden(objective: Objective, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
