@@ -11,14 +11,15 @@ from typing import Any
 from pengadil.errors import PengadilError, did_you_mean
 from pengadil.folders import find, read_toml
 from pengadil.forms import REASONED_VERDICT, VERDICT, Form
+from pengadil.language import LANGUAGES
 from pengadil.records import Example
 
 TEXT = "text"
 ANSWERS = ("verdict", "reasoning", TEXT)
-LANGUAGES = ("ms", "en")
 PLACEHOLDERS = ("passage", "question")
 TEXT_PLACEHOLDERS = ("text",)
 KEYS = {"answer": ANSWERS, "language": LANGUAGES, "user": None}
+MOST_NAMED = 8
 OPTIONAL_KEYS = ("swapped", "twin")
 
 
@@ -28,10 +29,10 @@ class Prompt:
 
     `answer` is the form of the answer: "verdict" is `{"consistency": 1}`, "reasoning" is
     `{"reasoning": "...", "consistency": 1}`, "text" is free text, a given one rewritten.
-    `language` is that of the instruction. `user` is the message, with `$passage` and `$question`
-    in it (`$text`, where the answer is a text) and `$$` for a dollar sign. `swapped_user`
-    is the same message with the labels in the other order, and `twin` the name (or path) of the
-    same prompt in the other language; probes ask for them, and both may be empty.
+    `language` is that of the instruction, an ISO 639-1 code. `user` is the message, with `$passage`
+    and `$question` in it (`$text`, where the answer is a text) and `$$` for a dollar sign.
+    `swapped_user` is the same message with the labels in the other order, and `twin` the name (or
+    path) of the same prompt in the other language; probes ask for them, and both may be empty.
     """
 
     name: str
@@ -179,7 +180,7 @@ def _wrong_keys(settings: dict[str, Any]) -> list[str]:
         if key not in settings:
             faults.append(f"no key {key}")
         elif allowed and settings[key] not in allowed:
-            faults.append(f"{key} = {settings[key]!r} is none of {', '.join(allowed)}")
+            faults.append(f"{key} = {settings[key]!r} is {_none_of(allowed)}")
         elif not isinstance(settings[key], str):
             faults.append(f"{key} = {settings[key]!r} is not a text")
     faults += [
@@ -188,6 +189,12 @@ def _wrong_keys(settings: dict[str, Any]) -> list[str]:
         if not isinstance(settings.get(key, ""), str)
     ]
     return faults
+
+
+def _none_of(allowed: Sequence[str]) -> str:
+    if len(allowed) > MOST_NAMED:
+        return "not an ISO 639-1 code of a language that can be told (ms, en, id, ta ...)"
+    return f"none of {', '.join(allowed)}"
 
 
 def _wrong_placeholders(user: object, placeholders: Sequence[str]) -> list[str]:

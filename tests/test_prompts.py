@@ -173,6 +173,11 @@ def test_windows_line_ends_and_byte_order_mark_change_nothing(tmp_path: Path) ->
     assert load_prompt(str(path)).sha256 == load_prompt(write(tmp_path, text)).sha256
 
 
+def test_a_prompt_may_be_in_any_language(tmp_path: Path) -> None:
+    text = "answer = 'verdict'\nlanguage = 'id'\nuser = 'Dokumen: $passage $question'\n"
+    assert load_prompt(write(tmp_path, text)).language == "id"
+
+
 def test_every_fault_of_a_prompt_is_reported_at_once(tmp_path: Path) -> None:
     text = "answer = 'yes'\nlangauge = 'ms'\nuser = 'RM 5: $ 5, $pasage and ${context}'\n"
     with pytest.raises(PengadilError) as caught:
@@ -197,6 +202,7 @@ def test_every_fault_of_a_prompt_is_reported_at_once(tmp_path: Path) -> None:
         ("answer = 'verdict'\nlanguage = 'ms'\nuser = 7", "user = 7 is not a text"),
         ("answer = ['verdict']\nlanguage = 'ms'\nuser = '$passage $question'", "answer = "),
         ("answer = ", "not TOML"),
+        ("answer = 'verdict'\nlanguage = 'indo'\nuser = '$passage $question'", "'indo' is not an"),
     ],
 )
 def test_a_malformed_prompt_is_refused(tmp_path: Path, text: str, part: str) -> None:

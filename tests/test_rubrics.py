@@ -159,7 +159,7 @@ compare = '$criterion $prompt $first {"better": 1} $answer'
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ('language = "en"', 'language = "id"', "language = 'id' is none of ms, en"),
+        ('language = "en"', 'language = "eng"', "language = 'eng' is not an ISO 639-1 code"),
         ("[scale]", "[sclae]", "no table [scale]"),
         ("rate = ", "rote = ", "no key rate"),
     ],

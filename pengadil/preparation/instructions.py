@@ -12,7 +12,6 @@ from typing import Any
 from pengadil.errors import PengadilError, did_you_mean
 from pengadil.folders import find, read_toml
 from pengadil.preparation.tasks import Message
-from pengadil.prompts import LANGUAGES
 
 FOLDER = "prepare"
 KEYS = ("language", "user", "again")
@@ -28,6 +27,7 @@ NAMES = {
         **{"zh": "Chinese", "ta": "Tamil", "ar": "Arabic"},
     },
 }
+LANGUAGES = tuple(NAMES)
 UNNAMED = {"ms": 'bahasa berkod "{}"', "en": 'the language with the code "{}"'}
 MALAY_OF_MALAYSIA = {
     "ms": "bahasa Melayu yang digunakan di Malaysia (bukan bahasa Indonesia)",

@@ -12,10 +12,10 @@ from typing import Any
 
 from pengadil.errors import PengadilError, did_you_mean
 from pengadil.folders import read_toml
-from pengadil.prompts import LANGUAGES, Prompt
+from pengadil.prompts import Prompt
 from pengadil.records import Example
 
-MALAY, ENGLISH = LANGUAGES
+LANGUAGES = MALAY, ENGLISH = ("ms", "en")
 # The end of the name of the probe that an injection is compared with.
 CONTROL = "-control"
 PLACEHOLDERS = ("answer", "label", "ending")

@@ -11,7 +11,7 @@ from typing import Any
 from pengadil.errors import PengadilError, did_you_mean
 from pengadil.folders import find, read_toml
 from pengadil.forms import REASONING_KEY, Form
-from pengadil.prompts import LANGUAGES
+from pengadil.language import LANGUAGES
 
 RATINGS = (1, 2, 3, 4, 5)
 RATING_KEY, BETTER_KEY = "rating", "better"
@@ -130,7 +130,7 @@ def _wrong_keys(settings: dict[str, Any]) -> list[str]:
         elif not isinstance(settings[key], str) or not settings[key].strip():
             faults.append(f"{key} = {settings[key]!r} is not a text")
         elif key == "language" and settings[key] not in LANGUAGES:
-            faults.append(f"language = {settings[key]!r} is none of {', '.join(LANGUAGES)}")
+            faults.append(f"language = {settings[key]!r} is not an ISO 639-1 code")
     if not isinstance(settings.get("reasoning", False), bool):
         faults.append(f"reasoning = {settings['reasoning']!r} is neither true nor false")
     return faults
