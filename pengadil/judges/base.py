@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,45 @@ class Answer:
     completion_tokens: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How free text is written: at most so many tokens, greedily at temperature 0.
+
+    Above 0 each token is drawn from the softmax of the logits divided by `temperature`; the same
+    `seed` draws the same again. Raises PengadilError for what nothing could be written with.
+    """
+
+    most_tokens: int = 512
+    temperature: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        faults = (
+            ("most_tokens", self.most_tokens, self.most_tokens < 1, "Give 1 or more."),
+            (
+                "temperature",
+                self.temperature,
+                not 0 <= self.temperature < math.inf,
+                "Give 0 (greedy) or a number above it, such as 0.7.",
+            ),
+            ("seed", self.seed, self.seed < 0, "Give 0 or more."),
+        )
+        for name, value, wrong, next_step in faults:
+            if wrong:
+                raise PengadilError(f"{name} = {value}", "it is out of range", next_step)
+
+
+DEFAULT_SAMPLING = Sampling()
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The tokens that a row takes together with its answer, and the most that a judge takes."""
+
+    tokens: int
+    context: int
+
+
 class Judge(ABC):
     """A model that judges examples, greedily and without retries until an answer parses.
 
@@ -85,6 +125,14 @@ class Judge(ABC):
         rest of a stopped evaluation makes the same batches and the same figures.
         """
 
+    def count(self, text: str) -> int | None:
+        """The tokens of a text, None where the judge does not know them."""
+        return None
+
+    def fit(self, example: Example, prompt: Prompt, mode: str) -> Fit | None:
+        """How long a row is for this judge, None where it does not know."""
+        return None
+
 
 class ChatJudge(Judge):
     """A judge that is a chat model: examples become questions in the prompt's words."""
@@ -100,6 +148,29 @@ class ChatJudge(Judge):
         question would. Raises PengadilError, as `judge` and `check` do, at once and not at the
         first batch; nothing is asked before the first batch is taken.
         """
+
+    def answer_live(
+        self, question: Question, form: Form, mode: str, opening: str = ""
+    ) -> Iterator[str | Answer]:
+        """The text of the answer in pieces while it is written, last the Answer itself.
+
+        The Answer is what `answer` gives to this question alone. Without pieces for a judge that
+        cannot tell them. Closing the iterator stops the work; errors are those of `answer`.
+        """
+        batches = self.answer([question], form, mode, opening)
+        return (answer for batch in batches for _, answer in batch)
+
+    def write(
+        self, messages: Sequence[dict[str, str]], sampling: Sampling = DEFAULT_SAMPLING
+    ) -> Iterator[str]:
+        """What the model writes after these messages, in pieces of whole characters.
+
+        `messages` have a "role" (system, user, assistant) and a "content"; the last is the
+        user's. Closing the iterator stops the work. An answer ends with the model's end token,
+        after `sampling.most_tokens`, or at the end of the context. Raises PengadilError at once
+        for a conversation that leaves no room in the context.
+        """
+        raise PengadilError(self.name, "it writes no free text", "Use another model.")
 
     def judge(
         self, examples: Sequence[Example], prompt: Prompt, mode: str
@@ -161,3 +232,17 @@ def check_lengths(
             f"too long for the model's context of {context} tokens",
             "Shorten the document, or use a model with a longer context.",
         )
+
+
+def room_after(prompt: Sequence[int], sampling: Sampling, context: int) -> int:
+    """The most tokens that may follow a conversation of these ids.
+
+    PengadilError where the conversation alone fills the context.
+    """
+    if len(prompt) >= context:
+        raise PengadilError(
+            f"the conversation ({len(prompt)} tokens)",
+            f"too long for the model's context of {context} tokens",
+            "Begin a new one, send a shorter text, or use a model with a longer context.",
+        )
+    return min(sampling.most_tokens, context - len(prompt))

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from pengadil.errors import PengadilError
 from pengadil.forms import VERDICT, Form
-from pengadil.judges.base import SCORE, Answer, Judge, check_mode, judgement
+from pengadil.judges.base import SCORE, Answer, Fit, Judge, check_mode, judgement
 from pengadil.judges.labels import Labels, read_labels
-from pengadil.judges.pairs import Pair, fitting_pairs
+from pengadil.judges.pairs import Pair, fitting_pairs, make_pair
 from pengadil.loading import context_of, load_classifier, load_tokenizer
 from pengadil.models import LocalModel, file_sha256
 from pengadil.prompts import Prompt
@@ -108,6 +108,13 @@ class EncoderJudge(Judge):
             raise PengadilError(
                 self.name, f"a classifier cannot answer {choices}", "Use a chat model."
             )
+
+    def count(self, text: str) -> int | None:
+        return len(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+    def fit(self, example: Example, prompt: Prompt, mode: str) -> Fit | None:
+        """What is beyond the context is not read, whether it is cut or refused."""
+        return Fit(len(make_pair(example, self.tokenizer)), self.context)
 
     def judge(
         self, examples: Sequence[Example], prompt: Prompt, mode: str

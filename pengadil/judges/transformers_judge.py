@@ -4,31 +4,41 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pengadil.errors import PengadilError
-from pengadil.forms import Form, read_answer
+from pengadil.forms import Form
+from pengadil.judges.background import in_background
 from pengadil.judges.base import (
+    DEFAULT_SAMPLING,
     GENERATE,
     SCORE,
     Answer,
     ChatJudge,
+    Fit,
     Question,
+    Sampling,
     answer_tokens,
     check_lengths,
     check_mode,
+    room_after,
 )
+from pengadil.judges.causal import billions, load_greedy, with_adapter
 from pengadil.judges.constrained import (
     ReasoningProcessor,
     ReasoningTokens,
     most_after_reasoning,
 )
+from pengadil.judges.pieces import Watcher, text_tokens
+from pengadil.judges.sampling import SamplingProcessor
 from pengadil.judges.scoring import LEAST_SHARED, Scorer, longest_first, padded
-from pengadil.loading import context_of, load_causal, load_tokenizer, quiet
+from pengadil.judges.written import Written, answers_of, likeliest
+from pengadil.loading import context_of, load_tokenizer
 from pengadil.models import LocalModel, file_sha256
+from pengadil.prompts import Prompt
+from pengadil.records import Example
 from pengadil.tokens import Encoder
 
 # Tokens in a batch of answers that are written, padding included: each step computes one token of
@@ -48,6 +58,8 @@ class TransformersJudge(ChatJudge):
     pad_id: int
     about: dict[str, Any]
     pack: bool = True  # False for a model whose attention is not transformers' own
+    # A chat may end with others than the end-of-text token: Gemma's <end_of_turn>.
+    ends: tuple[int, ...] = ()
     _reasoning_tokens: dict[Form, ReasoningTokens] = field(default_factory=dict)
 
     @staticmethod
@@ -62,13 +74,7 @@ class TransformersJudge(ChatJudge):
         `dtype` "auto" is this hardware's. In 4 bits where the run was trained so (not on Apple
         GPUs), and on a CUDA device, without a run, from three billion parameters on.
         """
-        from safetensors import SafetensorError
-        from transformers import GenerationConfig
-
         from pengadil.hardware import choose, detect
-
-        with quiet():  # importing it, peft imports bitsandbytes, which has something to say
-            from peft import PeftModel
 
         hardware = detect()
         if dtype == "float16" and hardware.device == "cpu":
@@ -76,12 +82,10 @@ class TransformersJudge(ChatJudge):
         choice = choose(hardware, "portable", dtype)
         tokenizer = load_tokenizer(adapter or model.folder)
         if load_in_4bit is None:
-            in_4bit = hardware.device == "cuda" and _billions(model.folder) > 3
+            in_4bit = hardware.device == "cuda" and billions(model.folder) > 3
         else:
             in_4bit = load_in_4bit and hardware.device != "mps"
-        causal = load_causal(model.folder, choice.dtype, choice.attention, hardware.device, in_4bit)
-        # A hub model may ask for sampling or a penalty on repeating; a judge is greedy.
-        causal.generation_config = GenerationConfig()
+        causal, ends = load_greedy(model, choice, hardware.device, in_4bit)
         about = {
             "kind": "transformers",
             "model": model.name,
@@ -93,16 +97,7 @@ class TransformersJudge(ChatJudge):
             "device": hardware.device,
         }
         if adapter:
-            try:
-                with quiet():
-                    causal = PeftModel.from_pretrained(causal, adapter)
-            except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-                raise PengadilError(
-                    str(adapter),
-                    f"the adapter does not fit {model.name} ({str(error).splitlines()[0]})",
-                    "Train again.",
-                ) from None
-            _cast_adapter(causal, choice.dtype)
+            causal = with_adapter(causal, adapter, model.name, choice.dtype)
             about["adapter"] = file_sha256(adapter / "adapter_model.safetensors")
         encoder = Encoder.of_tokenizer(tokenizer, model.name)
         pad_id = tokenizer.pad_token_id
@@ -112,6 +107,7 @@ class TransformersJudge(ChatJudge):
             encoder=encoder,
             pad_id=encoder.eos_id if pad_id is None else pad_id,
             about=about,
+            ends=ends,
         )
 
     def describe(self) -> dict[str, Any]:
@@ -135,6 +131,45 @@ class TransformersJudge(ChatJudge):
             return self._written(prompts, form, mode)
         first = self.encoder.beginning(opening) if opening else []
         return self._chosen(prompts, form, mode, first, self._beginnings(questions, len(first)))
+
+    def answer_live(
+        self, question: Question, form: Form, mode: str, opening: str = ""
+    ) -> Iterator[str | Answer]:
+        """Without pieces where nothing is written but the choice."""
+        if not (form.reasoning or mode == GENERATE):
+            return super().answer_live(question, form, mode, opening)
+        self.check(form, mode)
+        prompts = [self.encoder.chat(question.messages)]
+        context = context_of(self.model.config)
+        check_lengths(prompts, [question.id], self._room(form, mode), context)
+
+        def work(found: Callable[[str | Answer], None]) -> None:
+            [[(_, answer)]] = self._written(prompts, form, mode, Watcher(self.encoder, found))
+            found(answer)
+
+        return in_background(work)
+
+    def write(
+        self, messages: Sequence[dict[str, str]], sampling: Sampling = DEFAULT_SAMPLING
+    ) -> Iterator[str]:
+        prompt = self.encoder.chat(messages)
+        most = room_after(prompt, sampling, context_of(self.model.config))
+
+        def work(found: Callable[[str], None]) -> None:
+            import torch
+
+            drawn = SamplingProcessor(sampling) if sampling.temperature else None
+            with torch.inference_mode():
+                self._write([prompt], most, drawn, Watcher(self.encoder, found), self.ends)
+
+        return in_background(work)
+
+    def count(self, text: str) -> int | None:
+        return text_tokens(self.encoder, text)
+
+    def fit(self, example: Example, prompt: Prompt, mode: str) -> Fit | None:
+        tokens = len(self.encoder.prompt(prompt, example)) + self._room(prompt.form, mode)
+        return Fit(tokens, context_of(self.model.config))
 
     def _beginnings(self, questions: Sequence[Question], opening: int) -> list[list[int]]:
         """For each question the ids that it shares with another, [] if with none."""
@@ -172,17 +207,17 @@ class TransformersJudge(ChatJudge):
                 )
             seconds = (time.perf_counter() - started) / len(batch)
             written = [
-                _Written("", 0, SCORE, probabilities)
+                Written("", 0, SCORE, probabilities)
                 if mode == SCORE
-                else _Written(form.text(_likeliest(form, probabilities)), len(tokens.opening) + 1)
+                else Written(form.text(likeliest(form, probabilities)), len(tokens.opening) + 1)
                 for probabilities in scored
             ]
-            yield _answers(batch, written, form, prompts, seconds)
+            yield answers_of(batch, written, form, prompts, seconds)
 
     def _written(
-        self, prompts: list[list[int]], form: Form, mode: str
+        self, prompts: list[list[int]], form: Form, mode: str, watcher: Watcher | None = None
     ) -> Iterator[list[tuple[int, Answer]]]:
-        """Answers that are generated, the reasoning or all."""
+        """Answers that are generated, the reasoning or all; a watcher sees a single row's ids."""
         import torch
 
         write = {SCORE: self._reason_and_score, GENERATE: self._generate}
@@ -193,36 +228,41 @@ class TransformersJudge(ChatJudge):
             batch, order = order[:rows], order[rows:]
             started = time.perf_counter()
             with torch.inference_mode():
-                made = write.get(mode, self._constrained)([prompts[row] for row in batch], form)
+                rows_of = [prompts[row] for row in batch]
+                made = write.get(mode, self._constrained)(rows_of, form, watcher)
             seconds = (time.perf_counter() - started) / len(batch)
-            yield _answers(batch, made, form, prompts, seconds)
+            yield answers_of(batch, made, form, prompts, seconds)
 
     def _room(self, form: Form, mode: str) -> int:
         """The most tokens that follow a prompt."""
         around = most_after_reasoning(self.encoder, form) if form.reasoning else 0
         return answer_tokens(form) + (0 if mode == GENERATE else around)
 
-    def _generate(self, rows: list[list[int]], form: Form) -> list[_Written]:
+    def _generate(
+        self, rows: list[list[int]], form: Form, watcher: Watcher | None
+    ) -> list[Written]:
         return [
-            _Written(self.encoder.decode(ids), len(ids))
-            for ids in self._write(rows, answer_tokens(form))
+            Written(self.encoder.decode(ids), len(ids))
+            for ids in self._write(rows, answer_tokens(form), None, watcher)
         ]
 
-    def _reason_and_score(self, rows: list[list[int]], form: Form) -> list[_Written]:
+    def _reason_and_score(
+        self, rows: list[list[int]], form: Form, watcher: Watcher | None
+    ) -> list[Written]:
         """Let the model reason, then score the choice where it was about to write it.
 
         A reasoning that did not come to its choice is closed for it: rule `score_forced`.
         """
         closing = self.encoder.encode(form.reasoning_closing)
         scorer = Scorer(self._causal(), self.encoder.choices(form).ids, self.pad_id)
-        written = self._write(rows, answer_tokens(form))
+        written = self._write(rows, answer_tokens(form), None, watcher)
         cuts = [self._before_choice(ids, form) for ids in written]
         continued = [
             [*asked, *(ids + closing if cut is None else ids[:cut])]
             for asked, ids, cut in zip(rows, written, cuts, strict=True)
         ]
         return [
-            _Written(
+            Written(
                 self.encoder.decode(ids),
                 len(ids),
                 SCORE_FORCED if cut is None else SCORE,
@@ -241,7 +281,9 @@ class TransformersJudge(ChatJudge):
                 return index
         return None
 
-    def _constrained(self, rows: list[list[int]], form: Form) -> list[_Written]:
+    def _constrained(
+        self, rows: list[list[int]], form: Form, watcher: Watcher | None
+    ) -> list[Written]:
         """Greedy under the form's grammar; a reasoning without an end is closed."""
         if form not in self._reasoning_tokens:
             vocabulary = self._causal().get_output_embeddings().weight.shape[0]
@@ -249,14 +291,21 @@ class TransformersJudge(ChatJudge):
         most = answer_tokens(form)
         processor = ReasoningProcessor(self._reasoning_tokens[form], most)
         around = most_after_reasoning(self.encoder, form)
-        written = self._write(rows, most + around, processor)
+        written = self._write(rows, most + around, processor, watcher)
         return [
-            _Written(self.encoder.decode(ids), len(ids), "constrained_forced" if closed else "")
+            Written(self.encoder.decode(ids), len(ids), "constrained_forced" if closed else "")
             for ids, closed in zip(written, processor.closed, strict=True)
         ]
 
-    def _write(self, rows: list[list[int]], most: int, processor: Any = None) -> list[list[int]]:
-        """Greedy continuations as ids, up to the end-of-text token."""
+    def _write(
+        self,
+        rows: list[list[int]],
+        most: int,
+        processor: Any = None,
+        watcher: Watcher | None = None,
+        ends: tuple[int, ...] = (),
+    ) -> list[list[int]]:
+        """Greedy continuations as ids, up to the end-of-text token or one of `ends`."""
         ids, mask = padded(rows, self.pad_id, self.model.device, left=True)
         made = self._causal().generate(
             input_ids=ids,
@@ -264,9 +313,10 @@ class TransformersJudge(ChatJudge):
             max_new_tokens=most,
             do_sample=False,
             num_beams=1,
-            eos_token_id=self.encoder.eos_id,
+            eos_token_id=[self.encoder.eos_id, *ends],
             pad_token_id=self.pad_id,
             logits_processor=[processor] if processor else None,
+            streamer=watcher,
         )
         written = []
         for row in made[:, ids.shape[1] :].tolist():
@@ -278,60 +328,3 @@ class TransformersJudge(ChatJudge):
         from peft import PeftModel
 
         return self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """What came of one row: text and its tokens; a rule and probabilities where not read."""
-
-    text: str
-    tokens: int
-    rule: str = ""
-    probabilities: tuple[float, ...] | None = None
-
-    def answer(self, form: Form, prompt_tokens: int, seconds: float) -> Answer:
-        if self.probabilities is not None:
-            choice: int | None = _likeliest(form, self.probabilities)
-            rule = self.rule
-        else:
-            choice, rule = read_answer(form, self.text)
-            rule = self.rule or rule
-        return Answer(
-            choice, rule, self.probabilities, self.text, seconds, prompt_tokens, self.tokens
-        )
-
-
-def _answers(
-    batch: Sequence[int],
-    written: Sequence[_Written],
-    form: Form,
-    prompts: Sequence[Sequence[int]],
-    seconds: float,
-) -> list[tuple[int, Answer]]:
-    """What was written for the rows of a batch, each at `seconds`, with the rows' indices."""
-    return [
-        (index, made.answer(form, len(prompts[index]), seconds))
-        for index, made in zip(batch, written, strict=True)
-    ]
-
-
-def _likeliest(form: Form, probabilities: Sequence[float]) -> int:
-    """The choice of the highest probability, of equal ones the first."""
-    return form.choices[max(range(len(probabilities)), key=probabilities.__getitem__)]
-
-
-def _cast_adapter(adapted: Any, dtype: str) -> None:
-    """The adapter in the base's number format, which training computes it in too.
-
-    Once, here: autocast would do it again for each token that is written.
-    """
-    import torch
-
-    for name, parameter in adapted.named_parameters():
-        if "lora_" in name:
-            parameter.data = parameter.data.to(getattr(torch, dtype))
-
-
-def _billions(folder: Path) -> float:
-    """Parameters of a folder's 16-bit safetensors, in billions, by their size on disk."""
-    return sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 2e9

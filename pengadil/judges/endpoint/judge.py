@@ -14,8 +14,16 @@ from pengadil.endpoint.pace import Clock
 from pengadil.endpoint.request import RequestShape
 from pengadil.endpoint.stream import batches
 from pengadil.forms import Form
-from pengadil.judges.base import Answer, ChatJudge, Question, check_mode
-from pengadil.judges.endpoint.calls import Caller
+from pengadil.judges.base import (
+    DEFAULT_SAMPLING,
+    Answer,
+    ChatJudge,
+    Question,
+    Sampling,
+    check_mode,
+)
+from pengadil.judges.endpoint.calls import Caller, write_freely
+from pengadil.judges.endpoint.streaming import connect_streaming, one_by_one
 
 
 class EndpointJudge(ChatJudge):
@@ -103,6 +111,37 @@ class EndpointJudge(ChatJudge):
             await self._ask_all(questions, form, mode, found)
 
         return batches(work)
+
+    def answer_live(
+        self, question: Question, form: Form, mode: str, opening: str = ""
+    ) -> Iterator[str | Answer]:
+        """In one piece from an endpoint that does not stream."""
+        self.check(form, mode)
+        api_key(self._endpoint.address)
+        load_openai()
+
+        async def work(found: Callable[[str | Answer], None]) -> None:
+            async with connect_streaming(self._endpoint, found) as connection:
+                found(await Caller(connection, form, mode).ask(question))
+
+        return one_by_one(work)
+
+    def write(
+        self, messages: Sequence[dict[str, str]], sampling: Sampling = DEFAULT_SAMPLING
+    ) -> Iterator[str]:
+        """In one piece from an endpoint that does not stream; too long a conversation shows then.
+
+        Temperature and seed are left out where the endpoint refuses them (`notes` says so).
+        """
+        api_key(self._endpoint.address)
+        load_openai()
+        drawn = {"temperature": sampling.temperature, "seed": sampling.seed}
+
+        async def work(found: Callable[[str], None]) -> None:
+            async with connect_streaming(self._endpoint, found, drawn) as connection:
+                await write_freely(connection, messages, sampling.most_tokens)
+
+        return one_by_one(work)
 
     async def _ask_all(
         self,

@@ -15,20 +15,30 @@ from typing import Any
 
 from pengadil.forms import Form
 from pengadil.judges.base import (
+    DEFAULT_SAMPLING,
     GENERATE,
     Answer,
     ChatJudge,
+    Fit,
     Question,
+    Sampling,
     check_lengths,
     check_mode,
+    room_after,
 )
 from pengadil.judges.llamacpp.batching import make_batches
 from pengadil.judges.llamacpp.lane import GIGABYTE, Lane, cells
 from pengadil.judges.llamacpp.model import GgufModel
+from pengadil.judges.llamacpp.speaking import answer_pieces, written_pieces
 from pengadil.judges.llamacpp.writing import Writer
+from pengadil.judges.pieces import text_tokens
+from pengadil.prompts import Prompt
+from pengadil.records import Example
 
 # Rows are computed side by side so long as their keys and values take no more than this together.
 MOST_LANES, LANES_BYTES = 4, GIGABYTE
+# A conversation grows: a lane with room for more of it keeps what has been computed.
+CHAT_STEP = 1024
 
 Batch = list[tuple[int, Answer]]
 
@@ -106,6 +116,45 @@ class LlamaCppJudge(ChatJudge):
         batches = make_batches(prompts, len(beginning))
         longest = max(map(len, prompts), default=0) + writer.room
         return self._batches(batches, prompts, beginning, writer, longest)
+
+    def answer_live(
+        self, question: Question, form: Form, mode: str, opening: str = ""
+    ) -> Iterator[str | Answer]:
+        self._check_open()
+        self.check(form, mode)
+        writer = Writer(self.model, form, mode)
+        prompt = self.encoder.chat(question.messages)
+        check_lengths([prompt], [question.id], writer.room, self.context)
+        beginning = self.encoder.beginning(opening) if opening else []
+
+        def pieces() -> Iterator[str | Answer]:
+            self._check_open()
+            [lane] = self._open_lanes(min(len(prompt) + writer.room, self.context), 1)
+            yield from answer_pieces(writer, lane, beginning, prompt)
+
+        return pieces()
+
+    def write(
+        self, messages: Sequence[dict[str, str]], sampling: Sampling = DEFAULT_SAMPLING
+    ) -> Iterator[str]:
+        self._check_open()
+        prompt = self.encoder.chat(messages)
+        most = room_after(prompt, sampling, self.context)
+
+        def pieces() -> Iterator[str]:
+            self._check_open()
+            longest = -(-(len(prompt) + most) // CHAT_STEP) * CHAT_STEP
+            [lane] = self._open_lanes(min(longest, self.context), 1)
+            yield from written_pieces(self.model, lane, prompt, most, sampling)
+
+        return pieces()
+
+    def count(self, text: str) -> int | None:
+        return text_tokens(self.encoder, text)
+
+    def fit(self, example: Example, prompt: Prompt, mode: str) -> Fit | None:
+        room = Writer(self.model, prompt.form, mode).room
+        return Fit(len(self.encoder.prompt(prompt, example)) + room, self.context)
 
     def _batches(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -54,20 +54,30 @@ class Writer:
 
     def answer(self, lane: Lane, ids: Sequence[int]) -> Answer:
         """The answer to a prompt; its `seconds` are for the caller to fill in."""
-        if self.mode == SCORE:
-            return self._score(lane, ids)
-        if self.mode == GENERATE:
-            return self._read(ids, self._generate(lane, ids))
-        return self._constrained(lane, ids)
+        steps = self.steps(lane, ids)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                answer: Answer = end.value
+                return answer
 
-    def _score(self, lane: Lane, ids: Sequence[int]) -> Answer:
+    def steps(self, lane: Lane, ids: Sequence[int]) -> Generator[int, None, Answer]:
+        """The tokens of the answer as the model writes them; it returns what `answer` does."""
+        if self.mode == SCORE:
+            return (yield from self._score(lane, ids))
+        if self.mode == GENERATE:
+            return self._read(ids, (yield from self._generate(lane, ids)))
+        return (yield from self._constrained(lane, ids))
+
+    def _score(self, lane: Lane, ids: Sequence[int]) -> Generator[int, None, Answer]:
         """The choices compared where the model writes one, after its reasoning if it gives one."""
         raw, rule, written = "", SCORE, []
         before = self.choices.opening
         if self.form.reasoning:
             # `"consistency": `, in the tokens that stand there.
             position = self.model.text(self.closing).removeprefix('", ')
-            written = before = self._generate(lane, ids, until=position)
+            written = before = yield from self._generate(lane, ids, until=position)
             raw = self.model.text(written)
             if not raw.endswith(position):
                 rule, before = SCORE_FORCED, [*written, *self.closing]
@@ -75,27 +85,31 @@ class Writer:
         likeliest = self.form.choices[probabilities.index(max(probabilities))]
         return Answer(likeliest, rule, probabilities, raw, 0.0, len(ids), len(written))
 
-    def _generate(self, lane: Lane, ids: Sequence[int], until: str | None = None) -> list[int]:
+    def _generate(
+        self, lane: Lane, ids: Sequence[int], until: str | None = None
+    ) -> Generator[int, None, list[int]]:
         """At most `limit` tokens, each the likeliest; the end-of-text token is left out."""
         written: list[int] = []
         while len(written) < self.limit:
-            token = int(self._logits(lane, [*ids, *written]).argmax())
+            token = int(logits_of(self.model, lane, [*ids, *written]).argmax())
             if self.model.ends(token):
                 break
             written.append(token)
+            yield token
             # A token is a byte at least, so these are enough to hold the text looked for.
             if until and self.model.text(written[-len(until) :]).endswith(until):
                 break
         return written
 
-    def _constrained(self, lane: Lane, ids: Sequence[int]) -> Answer:
+    def _constrained(self, lane: Lane, ids: Sequence[int]) -> Generator[int, None, Answer]:
         """The likeliest tokens of those that the grammar allows; closed where there is no end."""
         written: list[int] = []
         with Grammar(self.model, self.form.grammar()) as grammar:
             while len(written) < self.limit:
-                token = grammar.choose(self._logits(lane, [*ids, *written]))
+                token = grammar.choose(logits_of(self.model, lane, [*ids, *written]))
                 grammar.accept(token)
                 written.append(token)
+                yield token
                 if grammar.finished:
                     return self._read(ids, written)
         before = self._closed(written)
@@ -132,8 +146,9 @@ class Writer:
         choice, rule = read_answer(self.form, raw)
         return Answer(choice, rule, None, raw, 0.0, len(ids), len(written))
 
-    def _logits(self, lane: Lane, ids: Sequence[int]) -> Any:
-        """As an array of the shape (vocabulary,), overwritten by the next call."""
-        import numpy as np
 
-        return np.ctypeslib.as_array(lane.logits(ids), shape=(self.model.vocabulary,))
+def logits_of(model: GgufModel, lane: Lane, ids: Sequence[int]) -> Any:
+    """After the last of these ids: an array of the shape (vocabulary,), gone with the next call."""
+    import numpy as np
+
+    return np.ctypeslib.as_array(lane.logits(ids), shape=(model.vocabulary,))
