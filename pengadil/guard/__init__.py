@@ -1,0 +1,1 @@
+"""Answers checked against documents, sentence by sentence; see `pengadil.guard.guard`."""

@@ -1,0 +1,29 @@
+"""The sentence of a document that a verdict rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pengadil.guard.overlap import overlaps, prepared
+from pengadil.guard.report import Evidence
+from pengadil.guard.spans import sentence_spans
+
+
+def find_evidence(
+    statement: str, stretches: Sequence[tuple[int, str, int, int]]
+) -> Evidence | None:
+    """The sentence in which most of the statement is found, the first of several; None if none is.
+
+    `stretches` are (index of the document, its text, start, end): only what lies between is
+    looked at.
+    """
+    sentences = [
+        Evidence(index, document[start + low : start + high], start + low, start + high)
+        for index, document, start, end in stretches
+        for low, high in sentence_spans(document[start:end])
+    ]
+    if not sentences:
+        return None
+    shares = overlaps(statement, [prepared(one.sentence) for one in sentences])
+    best = max(range(len(sentences)), key=shares.__getitem__)
+    return sentences[best] if shares[best] else None
