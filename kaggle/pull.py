@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from pengadil.remote.service import connect
     from pengadil.runs import Run, point_latest
     from pengadil.terminal import print_results
+    from pengadil.verbs import shown
 
     sys.stdout.reconfigure(errors="replace")
     if options.name != Path(options.name).name:
@@ -68,11 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     match pulled.manifest["state"]:
         case "done":
             if pulled.gguf:
-                print(f"next: python scripts/judge.py {pulled.gguf[0]}")
+                print(shown(f"next: python scripts/judge.py {pulled.gguf[0]}"))
             return 0
         case "stopped":
             print(f"stopped: {reason}")
-            print("next: python kaggle/resume.py")
+            print(shown("next: python kaggle/resume.py"))
             return 0
         case "running":
             print(

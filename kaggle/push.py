@@ -81,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from pengadil.remote.sending import agreed, build, description, send
     from pengadil.remote.service import connect
     from pengadil.remote.source import Settings
+    from pengadil.verbs import shown
 
     sys.stdout.reconfigure(errors="replace")
     accelerator = find_accelerator(options.accelerator)
@@ -104,7 +105,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kernel = build(ROOT, service.account if service else "ACCOUNT", settings)
     limits.check_files(recipe, settings, kernel.names)
     if settings.recipe.endswith(".toml") and settings.recipe not in kernel.names:
-        raise PengadilError(settings.recipe, "would not be sent", "git must not ignore it.")
+        raise PengadilError(
+            settings.recipe, "would not be sent", "Copy it to recipes/; git must not ignore it."
+        )
     notes = [] if options.no_plan else planned(options, overrides, recipe, accelerator)
     quota = service.gpu_hours() if service and accelerator.is_gpu else None
     for line in description(kernel, quota):
@@ -125,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     push = send(service, kernel, options.runs)
     print(f"sent         {push.label}: {push.url}")
     if not options.follow:
-        print("next: python kaggle/status.py --follow, then python kaggle/pull.py")
+        print(shown("next: python kaggle/status.py --follow, then python kaggle/pull.py"))
         return 0
     return watch(service, push.kernel)
 
@@ -133,14 +136,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def name_in_tree(recipe: str) -> str:
     """The recipe as the sent tree knows it: its name, or its path from the root."""
     from pengadil.folders import find
+    from pengadil.remote import layout
 
-    path = find("recipes", recipe).resolve()
-    if not path.is_relative_to(ROOT):
-        raise PengadilError(
-            recipe, f"lies outside of {ROOT.name}/, which is what is sent", "Copy it to recipes/."
-        )
-    inside = path.relative_to(ROOT)
-    return inside.stem if inside.parent == Path("recipes") else inside.as_posix()
+    inside = layout.name_in_tree(find("recipes", recipe), ROOT)
+    if inside is None:
+        raise PengadilError(recipe, "lies outside of what is sent", "Copy it to recipes/.")
+    folder, _, name = inside.rpartition("/")
+    return name.removesuffix(".toml") if folder == "recipes" else inside
 
 
 def connect_or_none() -> Service | None:

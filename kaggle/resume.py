@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from pengadil.remote.pushed import last_pushed
     from pengadil.remote.sending import agreed, build, description, send
     from pengadil.remote.service import connect
+    from pengadil.verbs import shown
 
     sys.stdout.reconfigure(errors="replace")
     last = last_pushed(options.runs, options.kernel)
@@ -78,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"sent         {push.label}: {push.url}")
     if options.follow:
         return watch(service, push.kernel)
-    print("next: python kaggle/status.py --follow, then python kaggle/pull.py")
+    print(shown("next: python kaggle/status.py --follow, then python kaggle/pull.py"))
     return 0
 
 

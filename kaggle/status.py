@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from pengadil.remote.following import follow, tail
     from pengadil.remote.pushed import all_pushed, named
     from pengadil.remote.service import COMPLETE, connect
+    from pengadil.verbs import shown
 
     sys.stdout.reconfigure(errors="replace")
     if options.all:
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif failed:
         print(tail(service.log(kernel)))
     if state.ended:
-        print("next: python kaggle/pull.py")
+        print(shown("next: python kaggle/pull.py"))
     return 1 if failed else 0
 
 

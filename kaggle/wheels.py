@@ -42,6 +42,7 @@ from pengadil.remote.pins import (  # noqa: E402
     choose_pins,
     pinned,
 )
+from pengadil.verbs import shown  # noqa: E402
 
 # What kaggle/kernel.py finds on each accelerator, by a part of its name.
 CAPABILITIES = {
@@ -185,7 +186,7 @@ def tell_upload(out: Path, accelerator: str, user: str | None) -> None:
     if not user:
         print(f"put your name on Kaggle into {out / 'dataset-metadata.json'}, then:")
     print(f"  kaggle datasets create -p {out}        (it stays private; later: version -m ...)")
-    print(f"  python kaggle/push.py --recipe NAME --internet off --wheels {name}")
+    print(shown(f"  python kaggle/push.py --recipe NAME --internet off --wheels {name}"))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Files that users name: prompts, rubrics, recipes and evaluation settings, and their TOML.
 
 The library imports none of the folders that hold them. It looks in the current directory
-first, so that a user's own file wins, and then beside the package (a checkout's root).
+first, so that a user's own file wins, and then where the project's own are: beside the package in
+a checkout, in pengadil/shipped/ where it was installed as a wheel.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pengadil.errors import PengadilError, did_you_mean
+
+# Laid out as a checkout: what setup.py puts there.
+SHIPPED = Path(__file__).resolve().parent / "shipped"
 
 Kind = Literal["prompts", "recipes", "eval", "rubrics"]
 ONE_OF: dict[Kind, str] = {
@@ -22,7 +26,7 @@ ONE_OF: dict[Kind, str] = {
 
 
 def find(kind: Kind, name: str, suffix: str = ".toml") -> Path:
-    """The file called `name`: a path as given, else `kind/name` here, else beside the package.
+    """The file called `name`: a path as given, else `kind/name` here, else the project's own.
 
     The suffix may be left out of `name`. PengadilError names what exists.
     """
@@ -60,5 +64,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise PengadilError(str(path), f"not TOML ({error})", "Mend that line.") from None
 
 
+def home() -> Path:
+    """The folder that holds the project's own scripts/, prompts/, recipes/ and so on."""
+    # Beside an installed package lie other packages, whose folders may bear such names.
+    return SHIPPED if SHIPPED.is_dir() else SHIPPED.parent.parent
+
+
 def _folders(kind: Kind) -> tuple[Path, Path]:
-    return Path(kind), Path(__file__).resolve().parent.parent / kind
+    return Path(kind), home() / kind

@@ -101,7 +101,7 @@ def trained_on(rows: Sequence[Example]) -> str:
 
 def git_commit() -> str | None:
     """The commit of the checkout that this package lies in; None without git or a checkout."""
-    command = ["git", "rev-parse", "HEAD"]
+    command = ["git", "rev-parse", "HEAD", "--show-prefix"]
     try:
         answer = subprocess.run(
             command,
@@ -113,7 +113,9 @@ def git_commit() -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout.strip() or None
+    commit, _, prefix = answer.stdout.strip().partition("\n")
+    # Installed in an environment inside some other project, it is not of that project's commit.
+    return commit if prefix == f"{Path(__file__).resolve().parent.name}/" else None
 
 
 def _label(row: Judgement) -> str:

@@ -65,6 +65,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--license", default="", metavar="ID", help="default: the base's, where its card is at hand"
     )
+    parser.add_argument(
+        "--card", type=Path, metavar="FILE", help="your own template of the model card"
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="default: all")
     return parser
 
@@ -73,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = make_parser().parse_args(arguments)
 
     from pengadil.export import export_adapter, export_gguf, export_merged, recipe_quants
+    from pengadil.export.card import TEMPLATE
     from pengadil.export.progress import export_progress
 
     if options.adapter_only:
@@ -95,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             work=options.work_dir,
             base=options.base,
             licence=options.license,
+            card=options.card or TEMPLATE,
             tell=lambda line: print(line, file=sys.stderr),
         )
     show(files, time.monotonic() - started)
@@ -106,6 +111,7 @@ def show(files: Sequence[Exported], seconds: float) -> None:
     from rich.table import Table
 
     from pengadil.export.card import COLUMNS, file_row
+    from pengadil.verbs import shown
 
     table = Table()
     for at, name in enumerate((*COLUMNS, "seconds")):
@@ -118,7 +124,7 @@ def show(files: Sequence[Exported], seconds: float) -> None:
     console.width = console.width if console.is_terminal else WIDTH
     console.print(table)
     print(f"token ids equal training's on every row; {seconds:.0f} s in all")
-    print(f"next: python eval/evaluate.py {files[0].file} --slice contoh")
+    print(shown(f"next: python eval/evaluate.py {files[0].file} --slice contoh"))
 
 
 if __name__ == "__main__":

@@ -146,6 +146,7 @@ def show_results(sweep: Sweep, study: Study, recipe: str, overrides: Sequence[st
     from pengadil.sweep.page import tables
     from pengadil.sweep.results import write_results
     from pengadil.terminal_tables import print_sections
+    from pengadil.verbs import shown
 
     found = findings(sweep, study)
     written = write_results(sweep, found)
@@ -153,7 +154,7 @@ def show_results(sweep: Sweep, study: Study, recipe: str, overrides: Sequence[st
     for path in written:
         print(path)
     if command := next_command(found, recipe, overrides):
-        print(f"next, to train the best settings and judge the test slices: {command}")
+        print(shown(f"next, to train the best settings and judge the test slices: {command}"))
 
 
 if __name__ == "__main__":

@@ -165,9 +165,11 @@ def train_watched(
 
 def show_findings(flight: Preflight) -> None:
     """What was checked, a line each; what is wrong goes to stderr, with what to do."""
+    from pengadil.verbs import shown
+
     for finding in flight.findings:
         if finding.level == "wrong":
-            print(f"error: {finding.text}", file=sys.stderr)
+            print(f"error: {shown(finding.text)}", file=sys.stderr)
         else:
             note = "note: " if finding.level == "note" else ""
             print(f"{finding.check + ':':<12}{note}{finding.text}")
@@ -227,6 +229,7 @@ def show_results(
 ) -> None:
     """A table of every slice, before and after, with the baselines beside it."""
     from pengadil.terminal import print_results
+    from pengadil.verbs import shown
 
     judged = [
         (run.evaluation(test.key, summaries[test.key, before]["mode"], before), summary)
@@ -239,7 +242,7 @@ def show_results(
     print(f"trained in {run.facts()['seconds']:.0f} s: {run.folder}")
     print(f"curves: {run.folder / 'training.html'}")
     if run.facts().get("method") != "classifier":
-        print(f"next: python scripts/export_gguf.py {run.folder}")
+        print(shown(f"next: python scripts/export_gguf.py {run.folder}"))
 
 
 if __name__ == "__main__":

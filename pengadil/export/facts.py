@@ -86,12 +86,12 @@ def facts(source: Source) -> dict[str, str]:
         found["pengadil.recipe.name"] = str(recorded["recipe"])
         found["pengadil.recipe.sha256"] = str(recorded["recipe_sha256"])
     if "data" in recorded:
-        data = [{**entry, "source": _public(entry["source"])} for entry in recorded["data"]]
+        data = [{**entry, "source": public_name(entry["source"])} for entry in recorded["data"]]
         found["pengadil.data"] = json.dumps(data, ensure_ascii=False)
     return found
 
 
-def _public(name: str) -> str:
+def public_name(name: str) -> str:
     """A source's name without the folders of this machine."""
     kind, mark, rest = name.rpartition(": ")
     named = [Path(part).name if Path(part).is_absolute() else part for part in rest.split(",")]

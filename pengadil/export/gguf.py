@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pengadil.data.bundled import EASY, load_bundled
 from pengadil.errors import PengadilError
-from pengadil.export.card import write_card
+from pengadil.export.card import TEMPLATE, check_template, write_card
 from pengadil.export.convert import Job, convert, converter_folder
 from pengadil.export.facts import facts, general
 from pengadil.export.merge import MergedWeights
@@ -53,6 +53,7 @@ def export_gguf(
     work: Path | None = None,
     base: str = "",
     licence: str = "",
+    card: Path = TEMPLATE,
     tell: Callable[[str], None] = lambda _: None,
 ) -> list[Exported]:
     """Write one GGUF for each quantisation into `out`, else into `gguf` in the run's folder.
@@ -60,18 +61,20 @@ def export_gguf(
     A file appears only when its token ids equal training's on every row of the slice and it has
     been compared with the adapter. Files of an earlier call that are whole and of the same
     adapter, base, prompt and slice are kept. What lies on the disk only for a time goes to `work`
-    if given. `base` names the 16-bit original of a base in 4 bits. `tell` is given lines for
-    people: what disk and memory are needed. `threads` defaults to all.
+    if given. `base` names the 16-bit original of a base in 4 bits. `card` is the model card's
+    template. `tell` is given lines for people: what disk and memory are needed. `threads` defaults
+    to all.
 
     Raises PengadilError, before any work, for an unknown quantisation, a missing converter or
-    llama-cpp-python, an adapter that does not fit, and too little space; later, for a file that
-    reads the rows otherwise.
+    llama-cpp-python, an adapter that does not fit, a template that names what a card does not have,
+    and too little space; later, for a file that reads the rows otherwise.
     """
     names = check_quants(quants)
     if verify_rows < 1:
         raise PengadilError(
             f"{verify_rows} rows", "nothing would be verified", "Give 1 row or more."
         )
+    check_template(card)
     converter_folder()
     load_llama_cpp()
     source = open_source(run_folder_or_adapter, base)
@@ -85,7 +88,7 @@ def export_gguf(
         finished |= export.make(missing)
     files = [file for file in finished.values() if file is not None]
     write_modelfile(source, folder, files[0])
-    write_card(source, folder, export.record.entries, licence)
+    write_card(source, folder, export.record.entries, licence, card)
     return files
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pengadil.errors import PengadilError
 from pengadil.remote.faults import PassingError
 from pengadil.remote.service import COMPLETE, Service, State
+from pengadil.verbs import shown
 
 # Seconds between two looks: soon after the push, and seldom in a run of hours.
 FIRST, LONGEST, GROWTH = 10.0, 300.0, 1.4
@@ -57,7 +58,7 @@ def watch(service: Service, kernel: str, say: Callable[[str], None] = print) -> 
     """
     state = follow(service, kernel, say)
     if state.name == COMPLETE:
-        say("next: python kaggle/pull.py")
+        say(shown("next: python kaggle/pull.py"))
         return 0
     say(tail(service.log(kernel)))
     why = f" ({state.message})" if state.message else ""

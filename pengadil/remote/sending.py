@@ -13,6 +13,7 @@ from typing import Any
 
 from pengadil.errors import PengadilError
 from pengadil.remote.accelerators import find_accelerator
+from pengadil.remote.layout import laid_out
 from pengadil.remote.limits import LONGEST_HOURS
 from pengadil.remote.metadata import CODE, FILE, metadata
 from pengadil.remote.pushed import Push, remember
@@ -49,9 +50,14 @@ class Kernel:
 
 
 def build(root: Path, owner: str, settings: Settings) -> Kernel:
-    """The kernel of a checkout. Raises PengadilError if it cannot be made or is too large."""
-    names = files_to_send(root)
-    template = (root / "kaggle" / CODE).read_text(encoding="utf-8")
+    """The kernel of a checkout or of what a wheel ships.
+
+    Raises PengadilError if it cannot be made or is too large.
+    """
+    with laid_out(root) as tree:
+        names = files_to_send(tree)
+        template = (tree / "kaggle" / CODE).read_text(encoding="utf-8")
+        archive, folders = packed(tree, names), by_folder(tree, names)
     attached = [settings.wheels, settings.model, *settings.data]
     described = metadata(
         owner,
@@ -61,8 +67,8 @@ def build(root: Path, owner: str, settings: Settings) -> Kernel:
         [source for source in dict.fromkeys(attached) if source],
         [settings.resume_from] if settings.resume_from else [],
     )
-    source = kernel_source(template, settings, packed(root, names))
-    return Kernel(settings, described, source, tuple(names), by_folder(root, names))
+    source = kernel_source(template, settings, archive)
+    return Kernel(settings, described, source, tuple(names), folders)
 
 
 def description(kernel: Kernel, hours: tuple[float, float] | None = None) -> Iterator[str]:
