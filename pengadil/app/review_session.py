@@ -64,21 +64,25 @@ def choices(context: Context) -> list[tuple[str, str]]:
     return [(path.as_posix(), path.as_posix()) for path in find_works(context.results)]
 
 
+def offered(context: Context, results: str | None) -> str:
+    """The results, where they are among those that the page offers; else PengadilError."""
+    for _, path in choices(context):
+        if path == results:
+            return path
+    words = context.say(WORDS, "results"), str(results or "–"), context.say(WORDS, "choose")
+    raise PengadilError(*words)
+
+
 def begin(context: Context, desks: Desks, results: str | None, name: str, tab: str) -> View:
     """Sit down: the first row for this person. PengadilError for a missing name or results.
 
     `tab` is what the browser calls its tab; anything odd is replaced.
     """
-    if results not in [path for _, path in choices(context)]:
-        raise PengadilError(
-            context.say(WORDS, "results"),
-            str(results or "–"),
-            context.say(WORDS, "choose"),
-        )
+    chosen = offered(context, results)
     if not (name or "").strip():
         raise PengadilError(*(context.say(WORDS, key) for key in ("name", "no_name", "name_info")))
     person = checked_name(name)
-    seat = Seat(str(results), person, tab if TAB.fullmatch(tab or "") else uuid4().hex)
+    seat = Seat(chosen, person, tab if TAB.fullmatch(tab or "") else uuid4().hex)
     return _next(context, desks.at(seat.results), seat)
 
 

@@ -21,6 +21,7 @@ from pengadil.app.review_session import (
     begin,
     choices,
     labels,
+    offered,
     press,
 )
 from pengadil.app.review_words import WORDS
@@ -145,11 +146,13 @@ def build(context: Context) -> None:
         return show(_told(lambda: press(context, desks, seat, shown, key, reasoning or "")))
 
     def made(results: str | None, fewest: float | None) -> tuple[Any, str]:
-        if not results:
-            return gradio.skip(), _note(say("choose"))
         place = Path(folder.name) / uuid4().hex
         least = int(fewest or 0) or None
-        done = _told(lambda: write_files(context, desks.at(results), place, least))
+
+        def work() -> tuple[list[Path], str]:
+            return write_files(context, desks.at(offered(context, results)), place, least)
+
+        done = _told(work)
         if done is None:
             return gradio.skip(), ""
         written, words = done

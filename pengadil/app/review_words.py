@@ -104,7 +104,7 @@ WORDS = {
         "Fewest reviewers (0: all of them have to agree)",
     ),
     "min_info": (
-        "Daripada 1: majoriti menentukan, bagi baris yang mempunyai sekian banyak jawapan.",
+        "Mulai 1: majoriti menentukan, bagi baris yang mempunyai sekian banyak jawapan.",
         "From 1 on: the majority decides, of rows with so many answers.",
     ),
     "make_files": ("Sediakan fail", "Make the files"),
