@@ -27,6 +27,7 @@ from pengadil.judges import scoring, transformers_judge
 from pengadil.judges.base import Question
 from pengadil.judges.opening import open_judge
 from pengadil.judges.transformers_judge import TransformersJudge
+from pengadil.judges.written import before_choice
 from pengadil.prompts import Prompt, load_prompt
 from pengadil.records import Example, Judgement
 from pengadil.runs import Run
@@ -226,9 +227,9 @@ def test_the_last_verdict_after_its_key_is_scored(judge: TransformersJudge) -> N
     encoder = judge.encoder
     text = '{"reasoning": "Ada 1 dan \'"consistency": 0\'.", "consistency": 1}'
     ids = encoder.encode(text)
-    cut = judge._before_choice(ids, REASONED_VERDICT)
+    cut = before_choice(encoder, ids, REASONED_VERDICT)
     assert encoder.decode(ids[:cut]) == text.removesuffix("1}")
-    assert judge._before_choice(encoder.encode('{"reasoning": "1 0'), REASONED_VERDICT) is None
+    assert before_choice(encoder, encoder.encode('{"reasoning": "1 0'), REASONED_VERDICT) is None
 
 
 def test_generate_writes_greedily_whatever_the_model_folder_asks_for(
@@ -319,7 +320,7 @@ def test_a_document_with_several_statements_is_computed_once(
         "keep_beginning",
         lambda causal, ids, known: kept.append(list(ids)) or keep(causal, ids, known),
     )
-    monkeypatch.setattr(transformers_judge, "LEAST_SHARED", 10)
+    monkeypatch.setattr(scoring, "LEAST_SHARED", 10)
     two = [dataclasses.replace(examples[0], id=f"0{n}", question=f"Ya {n}?") for n in range(3)]
     rows = {example.id: example for example in [*two, *examples[4:6]]}
     answers = judged(judge, list(rows.values()))

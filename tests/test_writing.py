@@ -78,9 +78,9 @@ def test_both_engines_draw_the_same_of_the_same_logits() -> None:
 
     logits = torch.randn(50, generator=torch.Generator().manual_seed(1))
     processor = SamplingProcessor(DRAWN)
-    rows = [processor(torch.empty(1, 0), logits[None].repeat(1, 1)) for _ in range(20)]
+    rows = [processor(torch.empty(1, place), logits[None]) for place in range(20)]
     drawn = [int(row.argmax()) for row in rows]
-    assert drawn == [choose(logits.numpy(), DRAWN, step) for step in range(20)]
+    assert drawn == [choose(logits.numpy(), DRAWN, place) for place in range(20)]
     assert len(set(drawn)) > 5
 
 

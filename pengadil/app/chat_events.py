@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -75,11 +75,10 @@ def send(
     Never raises: what is wrong is in `trouble`, or in the note of a reply. Closing the iterator
     stops the work and gives the model back.
     """
-    text = clean(message)
-    if wrong := refusal(context, models, text):
+    if wrong := refusal(context, models, message or ""):
         yield replace(talk, trouble=wrong)
         return
-    turn = Turn(kind, text, tuple(map(Reply, dict.fromkeys(models))))
+    turn = Turn(kind, clean(message), tuple(map(Reply, dict.fromkeys(models))))
     yield from _answer(context, stops, Talk((*talk.turns, turn), id=talk.id), models, sampling)
 
 
@@ -95,16 +94,14 @@ def again(
     yield from _answer(context, stops, talk, models, sampling)
 
 
-def refusal(context: Context, models: Sequence[str], text: str) -> str:
+def refusal(context: Context, models: Sequence[str], message: str) -> str:
     """Why this cannot be sent, in the page's words; "" if it can."""
     if not models:
         return context.say(WORDS, "no_model")
-    if not text:
+    if not clean(message):
         return context.say(WORDS, "no_message")
-    if len(text) > MOST_CHARACTERS:
-        return context.say(
-            WORDS, "long_message", characters=f"{len(text):,}", most=f"{MOST_CHARACTERS:,}"
-        )
+    if len(message) > MOST_CHARACTERS:
+        return context.say(WORDS, "long_message", most=f"{MOST_CHARACTERS:,}")
     return ""
 
 
@@ -139,8 +136,10 @@ def _replies(
             if not isinstance(lent.judge, ChatJudge):
                 yield replace(reply, state=FAILED, note=context.say(WORDS, "no_chat"))
                 return
-            for reply in _written(context, stops, talk, lent, lent.judge, sampling):
-                yield reply
+            written = _written(context, stops, talk, lent, lent.judge, sampling)
+            with closing(written):  # before the model is given back
+                for reply in written:
+                    yield reply
     except PengadilError as error:
         yield replace(reply, state=FAILED, note=str(error))
     except Exception as error:
@@ -151,10 +150,9 @@ def _replies(
 
 def _written(
     context: Context, stops: Stops, talk: Talk, lent: Lent, judge: ChatJudge, sampling: Sampling
-) -> Iterator[Reply]:
+) -> Generator[Reply, None, None]:
     prompt = rewriting_prompt(context, lent.prompt)
     messages = talk.messages(lent.name, prompt.render_text)
-    # `write` is closed at once when this is, and the model is free.
     pieces = cast("Any", judge.write(messages, sampling))
     reply, shown = Reply(lent.name, state=WRITING), 0.0
     yield reply

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from html import escape
 from typing import Any
 
-from pengadil.app.chat_events import Stops, again, choices, first_choice, sampling_of, send
+from pengadil.app.chat_events import (
+    MOST_CHARACTERS,
+    Stops,
+    again,
+    choices,
+    first_choice,
+    sampling_of,
+    send,
+)
 from pengadil.app.chat_show import CSS, copy_js, state_words, talk_html
-from pengadil.app.chat_talk import CHAT, KINDS, Talk
+from pengadil.app.chat_talk import CHAT, KINDS, Talk, under_way
 from pengadil.app.chat_words import WORDS
 from pengadil.app.context import Context
 from pengadil.errors import PengadilError
 
-MOST_TOKENS, TEMPERATURE, HOTTEST = 256, 0.7, 1.5
+MOST_TOKENS, TEMPERATURE = 256, 0.7
 
 
 def build(context: Context) -> None:
@@ -31,11 +40,13 @@ def build(context: Context) -> None:
             value=first_choice(context),
             label=say("who"),
             info=say("who_info"),
+            min_width=280,
             elem_id="chat-models",
         )
         kind = gradio.Radio(
             [(say(kind), kind) for kind in KINDS],
             value=CHAT,
+            min_width=280,
             label=say("what"),
             elem_id="chat-kind",
         )
@@ -48,37 +59,39 @@ def build(context: Context) -> None:
         autoscroll=True,
     )
     state = gradio.HTML(elem_id="chat-state", elem_classes="live", js_on_load=None)
-    message = gradio.Textbox(
-        label=say("message"),
-        placeholder=say("message_hint"),
-        max_lines=12,
-        elem_id="chat-message",
-    )
+    with gradio.Row():  # alone, the box would be as wide as its hint, on a phone too
+        message = gradio.Textbox(
+            label=say("message"),
+            placeholder=say("message_hint"),
+            max_lines=12,
+            # A browser is slow with megabytes. One more than is taken: what it cuts off is refused.
+            max_length=MOST_CHARACTERS + 1,
+            elem_id="chat-message",
+        )
     with gradio.Row():
-        go = gradio.Button(say("send"), variant="primary", elem_id="chat-send")
-        stop = gradio.Button(say("stop"), elem_id="chat-stop")
-        repeat = gradio.Button(say("again"), elem_id="chat-again")
-        clear = gradio.Button(say("clear"), elem_id="chat-clear")
-    with gradio.Accordion(say("settings"), open=False):
-        temperature = gradio.Slider(
-            0,
-            HOTTEST,
+        go = gradio.Button(say("send"), variant="primary", min_width=130, elem_id="chat-send")
+        stop = gradio.Button(say("stop"), min_width=130, elem_id="chat-stop")
+        repeat = gradio.Button(say("again"), min_width=130, elem_id="chat-again")
+        clear = gradio.Button(say("clear"), min_width=130, elem_id="chat-clear")
+    with gradio.Accordion(say("settings"), open=False), gradio.Row():
+        temperature = gradio.Number(
             TEMPERATURE,
             step=0.1,
             label=say("temperature"),
             info=say("temperature_info"),
+            min_width=240,
             elem_id="chat-temperature",
         )
         seed = gradio.Number(
-            0,
-            precision=0,
-            minimum=0,
-            label=say("seed"),
-            info=say("seed_info"),
-            elem_id="chat-seed",
+            0, precision=0, label=say("seed"), info=say("seed_info"), elem_id="chat-seed"
         )
-        most = gradio.Slider(
-            16, 2048, MOST_TOKENS, step=16, label=say("most_tokens"), elem_id="chat-most"
+        most = gradio.Number(
+            MOST_TOKENS,
+            precision=0,
+            label=say("most_tokens"),
+            info=say("most_tokens_info"),
+            min_width=240,
+            elem_id="chat-most",
         )
 
     settings, outputs = [most, temperature, seed], [talk, shown, state]
@@ -97,7 +110,9 @@ def build(context: Context) -> None:
         trigger_mode="once",
         show_progress="hidden",
     )
-    stop.click(stops.ask, talk, None, queue=False, show_progress="hidden")
+    stop.click(_stopping(context, stops), talk, state, queue=False, show_progress="hidden")
+    # Seen at once; the other waits until the model has let go of the conversation.
+    clear.click(None, None, [shown, state], js=_cleared_js(context))
     clear.click(
         _clearing(context, stops),
         talk,
@@ -110,9 +125,11 @@ def build(context: Context) -> None:
 
 def parts(context: Context, talk: Talk) -> tuple[Talk, str, str]:
     """What the page keeps and shows of a conversation: itself, its HTML, a line on its state."""
-    words = state_words(context, talk)
-    line = f'<p class="note">{escape(words)}</p>' if words else ""
-    return talk, talk_html(context, talk), line
+    return talk, talk_html(context, talk), _line(state_words(context, talk))
+
+
+def _line(words: str) -> str:
+    return f'<p class="note">{escape(words)}</p>' if words else ""
 
 
 def _sending(context: Context, stops: Stops) -> Any:
@@ -138,6 +155,22 @@ def _repeating(context: Context, stops: Stops) -> Any:
             yield parts(context, now)
 
     return event
+
+
+def _stopping(context: Context, stops: Stops) -> Any:
+    """Tells that it was heard: the token, or the message, that a model is at is finished first."""
+    import gradio
+
+    def event(talk: Talk | None) -> Any:
+        stops.ask(talk)
+        return _line(context.say(WORDS, "stopping")) if under_way(talk) else gradio.skip()
+
+    return event
+
+
+def _cleared_js(context: Context) -> str:
+    _, shown, state = parts(context, Talk())
+    return f"() => {json.dumps([shown, state])}"
 
 
 def _clearing(context: Context, stops: Stops) -> Any:

@@ -81,5 +81,11 @@ class Talk:
         return [*messages, _user(last.text)]
 
 
+def under_way(talk: Talk | None) -> bool:
+    """Whether a reply to the last message is still to come."""
+    turns = talk.turns[-1:] if talk else ()
+    return any(reply.state in UNDER_WAY for turn in turns for reply in turn.replies)
+
+
 def _user(text: str) -> dict[str, str]:
     return {"role": "user", "content": text}

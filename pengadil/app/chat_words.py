@@ -20,7 +20,7 @@ WORDS = {
     ),
     "send": ("Hantar", "Send"),
     "stop": ("Henti", "Stop"),
-    "again": ("Jawab mesej terakhir sekali lagi", "Answer the last message again"),
+    "again": ("Jawab sekali lagi", "Answer again"),
     "clear": ("Mulakan yang baharu", "Begin a new one"),
     "settings": ("Tetapan", "Settings"),
     "temperature": ("Suhu", "Temperature"),
@@ -34,6 +34,11 @@ WORDS = {
         "The same seed writes the same answer again.",
     ),
     "most_tokens": ("Token paling banyak", "Most tokens"),
+    "most_tokens_info": (
+        "Jawapan berhenti di sini, walaupun belum habis.",
+        "An answer stops here, finished or not.",
+    ),
+    "stopping": ("Sedang dihentikan …", "Stopping …"),
     "you": ("Anda", "You"),
     "to_rewrite": ("Anda, untuk ditulis semula", "You, to be rewritten"),
     "copy": ("Salin", "Copy"),
@@ -46,8 +51,8 @@ WORDS = {
     "no_model": ("Tiada model dipilih. Pilih sekurang-kurangnya satu.", "No model is chosen."),
     "no_turn": ("Belum ada mesej untuk dijawab.", "There is no message to answer yet."),
     "long_message": (
-        "Mesej terlalu panjang: {characters} aksara, paling banyak {most}.",
-        "The message is too long: {characters} characters, at most {most}.",
+        "Mesej terlalu panjang: paling banyak {most} aksara.",
+        "The message is too long: at most {most} characters.",
     ),
     "no_chat": (
         "Model ini tidak bersembang: ia pengelas yang memberi keputusan sahaja. "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pengadil.judges.packed import Pack, can_pack, ends, keep_beginning, packed_attention
+from pengadil.tokens import Encoder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -140,6 +142,17 @@ class Scorer:
         if cap := getattr(self.causal.config, "final_logit_softcapping", None):
             logits = torch.tanh(logits / cap) * cap
         return torch.softmax(logits, dim=-1)
+
+
+def shared_beginnings(encoder: Encoder, shared: Sequence[str], opening: int) -> list[list[int]]:
+    """For each row's `shared` text its ids, [] where no other row has it, or it is short.
+
+    Short is what is hardly longer than the opening, of so many tokens.
+    """
+    texts = [text for text, count in Counter(shared).items() if text and count > 1]
+    found = {text: encoder.beginning(text) for text in texts}
+    long = {text: ids for text, ids in found.items() if len(ids) >= opening + LEAST_SHARED}
+    return [long.get(text, []) for text in shared]
 
 
 def longest_first(rows: Sequence[Sequence[int]]) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,15 +25,11 @@ from pengadil.judges.base import (
     room_after,
 )
 from pengadil.judges.causal import billions, load_greedy, with_adapter
-from pengadil.judges.constrained import (
-    ReasoningProcessor,
-    ReasoningTokens,
-    most_after_reasoning,
-)
+from pengadil.judges.constrained import ReasoningProcessor, ReasoningTokens, most_after_reasoning
 from pengadil.judges.pieces import Watcher, text_tokens
 from pengadil.judges.sampling import SamplingProcessor
-from pengadil.judges.scoring import LEAST_SHARED, Scorer, longest_first, padded
-from pengadil.judges.written import Written, answers_of, likeliest
+from pengadil.judges.scoring import Scorer, longest_first, padded, shared_beginnings
+from pengadil.judges.written import Written, answers_of, before_choice, likeliest
 from pengadil.loading import context_of, load_tokenizer
 from pengadil.models import LocalModel, file_sha256
 from pengadil.prompts import Prompt
@@ -46,6 +41,7 @@ from pengadil.tokens import Encoder
 BATCH_TOKENS = {"cpu": 4096, "mps": 8192, "cuda": 32768}
 BATCH_ROWS = 32
 SCORE_FORCED = "score_forced"
+Rows = list[list[int]]
 
 
 @dataclass
@@ -130,7 +126,9 @@ class TransformersJudge(ChatJudge):
         if form.reasoning or mode == GENERATE:
             return self._written(prompts, form, mode)
         first = self.encoder.beginning(opening) if opening else []
-        return self._chosen(prompts, form, mode, first, self._beginnings(questions, len(first)))
+        shared = [question.shared for question in questions]
+        beginnings = shared_beginnings(self.encoder, shared, len(first))
+        return self._chosen(prompts, form, mode, first, beginnings)
 
     def answer_live(
         self, question: Question, form: Form, mode: str, opening: str = ""
@@ -170,17 +168,6 @@ class TransformersJudge(ChatJudge):
     def fit(self, example: Example, prompt: Prompt, mode: str) -> Fit | None:
         tokens = len(self.encoder.prompt(prompt, example)) + self._room(prompt.form, mode)
         return Fit(tokens, context_of(self.model.config))
-
-    def _beginnings(self, questions: Sequence[Question], opening: int) -> list[list[int]]:
-        """For each question the ids that it shares with another, [] if with none."""
-        counts = Counter(question.shared for question in questions)
-        found = {
-            text: self.encoder.beginning(text)
-            for text, count in counts.items()
-            if text and count > 1
-        }
-        long = {text: ids for text, ids in found.items() if len(ids) >= opening + LEAST_SHARED}
-        return [long.get(question.shared, []) for question in questions]
 
     def _chosen(
         self,
@@ -228,8 +215,8 @@ class TransformersJudge(ChatJudge):
             batch, order = order[:rows], order[rows:]
             started = time.perf_counter()
             with torch.inference_mode():
-                rows_of = [prompts[row] for row in batch]
-                made = write.get(mode, self._constrained)(rows_of, form, watcher)
+                asked = [prompts[row] for row in batch]
+                made = write.get(mode, self._constrained)(asked, form, watcher)
             seconds = (time.perf_counter() - started) / len(batch)
             yield answers_of(batch, made, form, prompts, seconds)
 
@@ -238,17 +225,13 @@ class TransformersJudge(ChatJudge):
         around = most_after_reasoning(self.encoder, form) if form.reasoning else 0
         return answer_tokens(form) + (0 if mode == GENERATE else around)
 
-    def _generate(
-        self, rows: list[list[int]], form: Form, watcher: Watcher | None
-    ) -> list[Written]:
+    def _generate(self, rows: Rows, form: Form, watcher: Watcher | None) -> list[Written]:
         return [
             Written(self.encoder.decode(ids), len(ids))
             for ids in self._write(rows, answer_tokens(form), None, watcher)
         ]
 
-    def _reason_and_score(
-        self, rows: list[list[int]], form: Form, watcher: Watcher | None
-    ) -> list[Written]:
+    def _reason_and_score(self, rows: Rows, form: Form, watcher: Watcher | None) -> list[Written]:
         """Let the model reason, then score the choice where it was about to write it.
 
         A reasoning that did not come to its choice is closed for it: rule `score_forced`.
@@ -256,7 +239,7 @@ class TransformersJudge(ChatJudge):
         closing = self.encoder.encode(form.reasoning_closing)
         scorer = Scorer(self._causal(), self.encoder.choices(form).ids, self.pad_id)
         written = self._write(rows, answer_tokens(form), None, watcher)
-        cuts = [self._before_choice(ids, form) for ids in written]
+        cuts = [before_choice(self.encoder, ids, form) for ids in written]
         continued = [
             [*asked, *(ids + closing if cut is None else ids[:cut])]
             for asked, ids, cut in zip(rows, written, cuts, strict=True)
@@ -273,17 +256,7 @@ class TransformersJudge(ChatJudge):
             )
         ]
 
-    def _before_choice(self, ids: list[int], form: Form) -> int | None:
-        """Where the last choice stands that directly follows its key."""
-        choices, before = self.encoder.choices(form).ids, form.opening[1:]
-        for index in range(len(ids) - 1, -1, -1):
-            if ids[index] in choices and self.encoder.decode(ids[:index]).endswith(before):
-                return index
-        return None
-
-    def _constrained(
-        self, rows: list[list[int]], form: Form, watcher: Watcher | None
-    ) -> list[Written]:
+    def _constrained(self, rows: Rows, form: Form, watcher: Watcher | None) -> list[Written]:
         """Greedy under the form's grammar; a reasoning without an end is closed."""
         if form not in self._reasoning_tokens:
             vocabulary = self._causal().get_output_embeddings().weight.shape[0]

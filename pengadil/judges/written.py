@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pengadil.forms import Form, read_answer
 from pengadil.judges.base import Answer
+from pengadil.tokens import Encoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +48,12 @@ def answers_of(
 def likeliest(form: Form, probabilities: Sequence[float]) -> int:
     """The choice of the highest probability, of equal ones the first."""
     return form.choices[max(range(len(probabilities)), key=probabilities.__getitem__)]
+
+
+def before_choice(encoder: Encoder, ids: list[int], form: Form) -> int | None:
+    """Where the last choice stands that directly follows its key, None for nowhere."""
+    choices, before = encoder.choices(form).ids, form.opening[1:]
+    for index in range(len(ids) - 1, -1, -1):
+        if ids[index] in choices and encoder.decode(ids[:index]).endswith(before):
+            return index
+    return None

@@ -43,9 +43,9 @@ def written_pieces(
 ) -> Iterator[str]:
     """What the model writes after these ids, at most so many tokens, up to an end token."""
     pieces, row = Pieces(model.encoder.decode), list(ids)
-    for step in range(most):
+    for _ in range(most):
         with lane.busy:
-            token = choose(logits_of(model, lane, row), sampling, step)
+            token = choose(logits_of(model, lane, row), sampling, len(row))
         if model.ends(token):
             return
         row.append(token)
