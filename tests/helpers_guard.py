@@ -12,7 +12,8 @@ from pengadil.prompts import Prompt
 from pengadil.records import Example, Judgement
 
 CONTEXT = 100
-ANSWER = 10
+# An answer of 24 tokens, and a prompt of 6.
+AROUND = 30
 
 
 @dataclass
@@ -45,7 +46,7 @@ class WordJudge(ChatJudge):
         if self.context is None:
             return None
         words = len(example.passage.split()) + len(example.question.split())
-        return Fit(words + ANSWER, self.context)
+        return Fit(words + AROUND, self.context)
 
     def judge(
         self, examples: Sequence[Example], _prompt: Prompt, mode: str

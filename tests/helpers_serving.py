@@ -96,8 +96,8 @@ def gate_of(
 
 @contextmanager
 def client_of(judge: Judge, **settings: Any) -> Iterator[Any]:
-    """starlette's test client of the service, which runs meanwhile."""
-    from starlette.testclient import TestClient
+    """FastAPI's test client of the service, which runs meanwhile."""
+    from fastapi.testclient import TestClient
 
     gate = gate_of(judge, **settings)
     with TestClient(gate, base_url=LOCAL_URL, raise_server_exceptions=False) as client:

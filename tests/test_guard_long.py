@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pengadil.errors import PengadilError
 from pengadil.guard.evidence import find_evidence
-from pengadil.guard.long import judge_document, judge_documents, relevant_parts
+from pengadil.guard.long import judge_document, judge_documents
 from pengadil.guard.overlap import overlaps, prepared
 from pengadil.guard.parts import cut
 from pengadil.guard.reading import Reading
@@ -153,13 +153,6 @@ def test_what_cannot_be_read_stands_only_where_nothing_can_be() -> None:
     judge = WordJudge(unreadable=["ipoh"])
     judged = judge_document(judge, PROMPT, LONG, FACT, reading=SHORT_PARTS)
     assert judged.judgement.verdict is None
-
-
-def test_the_parts_to_be_judged_can_be_had_alone() -> None:
-    parts, count = relevant_parts(WordJudge(), PROMPT, LONG, FACT, reading=SHORT_PARTS)
-    assert FACT in parts[0].text
-    assert len(parts) == SHORT_PARTS.most_parts < count
-    assert relevant_parts(WordJudge(), PROMPT, FACT, FACT)[1] == 1
 
 
 @pytest.mark.parametrize("numbers", [{"part_tokens": 3}, {"most_parts": 0}])

@@ -177,6 +177,11 @@ def test_what_is_not_sent_as_json_or_as_asked_is_refused() -> None:
             assert "sent as JSON" in wrong(client.post(JUDGE, content=body, headers=kind), 422)
         assert "not a method" in wrong(client.get(JUDGE), 405)
         assert "no such route" in wrong(client.post("/v1/juge", content=body), 404)
+        for answer in (
+            client.get("/" + "a" * 9000),
+            client.post(JUDGE, json={**statement("Ali.", "Ali"), "a" * 9000: 1}),
+        ):
+            assert len(answer.text) < 400
 
 
 def test_html_is_text_like_any_other() -> None:
@@ -264,8 +269,9 @@ def test_a_request_that_takes_too_long_is_told_so_and_dropped() -> None:
         # The judge is still at it: the next one waits in the line, and leaves it in time.
         assert "within 0.2 seconds" in wrong(client.post(JUDGE, json=statement("b", "Ali")), 504)
         judge.free.set()
-        assert client.post(JUDGE, json=statement("Ali", "Ali")).json()["verdict"] == 1
-    assert [batch[0].passage for batch in judge.calls] == ["a", "Ali"]
+        while client.post(JUDGE, json=statement("Ali", "Ali")).status_code != 200:
+            pass
+    assert {batch[0].passage for batch in judge.calls} == {"a", "Ali"}
 
 
 def test_what_a_client_that_left_had_asked_is_not_judged() -> None:
@@ -315,7 +321,7 @@ def test_what_is_not_done_when_the_server_ends_is_told_so() -> None:
 
 def gate_lifespan(gate: Any) -> Any:
     """Starts the service at the first `next`, ends it at the second."""
-    from starlette.testclient import TestClient
+    from fastapi.testclient import TestClient
 
     with TestClient(gate, base_url=LOCAL_URL):
         yield

@@ -50,7 +50,9 @@ def judge(
         return
     try:
         if model not in context.shelf.loaded:
-            yield Shown(state_html(context.say(WORDS, "loading", model=context.label(model))), "", "")
+            yield Shown(
+                state_html(context.say(WORDS, "loading", model=context.label(model))), "", ""
+            )
         with context.shelf.borrow(model) as lent:
             yield Shown(state_html(context.say(WORDS, "judging")), "", "")
             yield from _judge(context, lent, mode, passage, claim)
@@ -92,7 +94,8 @@ def _judge(
     from pengadil.guard.reading import Reader
 
     started = time.monotonic()
-    reader = Reader(lent.judge, lent.prompt, mode, reading_for(lent.name))
+    reading = reading_for(lent.name, lent.judge, lent.prompt)
+    reader = Reader(lent.judge, lent.prompt, mode, reading)
     places = reader.places([document], statement)
     chosen = [places[index].part for index in reader.relevant(places, [document], statement)]
     judgements: list[Judgement] = []

@@ -46,6 +46,19 @@ class Access:
         return self.share or not is_local(self.host)
 
 
+def check_installed() -> None:
+    """PengadilError where the page's libraries are missing; none is loaded."""
+    from importlib.util import find_spec
+
+    missing = [name for name in ("gradio", "pypdf") if find_spec(name) is None]
+    if missing:
+        raise PengadilError(
+            " and ".join(missing),
+            "not installed",
+            "Run: python -m pip install -r requirements-app.txt",
+        )
+
+
 def access(host: str, port: int | None, share: bool) -> Access:
     """The access asked for, with the environment's password.
 
@@ -134,28 +147,30 @@ class Page:
 
     def __init__(self, context: Context, access: Access) -> None:
         self._context, self._access = context, access
-        self.address = self.shared = ""
+        self.address = self.shared = self.uploads = ""
+        self.blocks: Any = None
 
     def __enter__(self) -> Page:
         # Uploads lie in a folder of this page alone, which goes when it ends.
-        self._uploads = TemporaryDirectory(prefix="pengadil-", ignore_cleanup_errors=True)
-        quiet_gradio(self._uploads.name)
+        self._folder = TemporaryDirectory(prefix="pengadil-", ignore_cleanup_errors=True)
+        self.uploads = self._folder.name
+        quiet_gradio(self.uploads)
         from pengadil.app.shell import build
 
-        self._blocks: Any = build(self._context)
+        self.blocks = build(self._context)
         access = self._access
         port = find_port(access)
         try:
-            _, self.address, shared = self._blocks.launch(**settings(self._context, access, port))
+            _, self.address, shared = self.blocks.launch(**settings(self._context, access, port))
         except OSError as error:
-            self._uploads.cleanup()
+            self._folder.cleanup()
             raise _no_door(access.host, port, error) from None
         self.shared = shared or ""
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._blocks.close(verbose=False)
-        self._uploads.cleanup()
+        self.blocks.close(verbose=False)
+        self._folder.cleanup()
 
 
 def settings(context: Context, access: Access, port: int) -> dict[str, Any]:
@@ -180,12 +195,26 @@ def settings(context: Context, access: Access, port: int) -> dict[str, Any]:
         "allowed_paths": [],
         "max_file_size": MOST_UPLOADED,
         "strict_cors": True,
-        "app_kwargs": {"openapi_url": None, "docs_url": None, "redoc_url": None},
+        "app_kwargs": {"openapi_url": None, **_hosts(access)},
         "theme": theme(),
         "css": CSS,
         "head": head(languages(context)),
         "i18n": gradio_words(),
     }
+
+
+def _hosts(access: Access) -> dict[str, Any]:
+    """Requests under another name than this machine's are refused, where only it may ask.
+
+    A site whose name leads to 127.0.0.1 (DNS rebinding) would otherwise be taken for this page.
+    """
+    if access.open_to_others:
+        return {}
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    names = ["localhost", "127.0.0.1", "[::1]", access.host]
+    return {"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=names)]}
 
 
 def quiet_gradio(uploads: str) -> None:

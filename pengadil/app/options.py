@@ -60,10 +60,16 @@ def context_of(options: argparse.Namespace) -> Context:
         raise PengadilError(f"--keep {options.keep}", "fewer than one model", "Keep one at least.")
     for model in options.models:
         check_model(model, options.prompt)
+    settings = given_settings(options)
+    taken = {name for model in options.models for name in taken_by(model)}
+    for name in sorted(set(settings) - taken):
+        raise PengadilError(
+            "--" + name.replace("_", "-"), "for none of these models", "Leave it out."
+        )
     shelf = Shelf(
         options.models,
         kept=options.keep,
-        open_one=partial(open_named, settings=given_settings(options)),
+        open_one=partial(open_named, settings=settings),
         prompt_of=partial(prompt_of, given=options.prompt),
     )
     return Context(shelf, options.language, options.results, threshold)
@@ -99,11 +105,15 @@ def open_named(model: str, settings: dict[str, Any]) -> Judge:
     if is_address(model):
         base_url, served = served_model(model)
         model, settings = ENDPOINT + served, {**settings, "base_url": base_url}
-    if model.startswith(ENDPOINT):
-        taken = ENDPOINT_SETTINGS
-    else:
-        taken = {"threads"} if Path(model).suffix.lower() == GGUF else {"dtype"}
+    taken = taken_by(model)
     return open_judge(model, **{name: settings[name] for name in settings if name in taken})
+
+
+def taken_by(model: str) -> set[str]:
+    """The settings that a model of this kind takes."""
+    if is_served(model):
+        return ENDPOINT_SETTINGS
+    return {"threads"} if Path(model).suffix.lower() == GGUF else {"dtype"}
 
 
 def prompt_of(model: str, given: str | None) -> Prompt:

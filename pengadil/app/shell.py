@@ -102,11 +102,6 @@ def is_away(model: str) -> bool:
 
 
 def _tabs() -> tuple[ModuleType, ...]:
-    import importlib
-    import importlib.util
+    from pengadil.app import chat_tab, guard_tab, judge_tab, review_tab
 
-    return tuple(
-        importlib.import_module(f"pengadil.app.{name}")
-        for name in ("judge_tab", "chat_tab", "guard_tab", "review_tab")
-        if importlib.util.find_spec(f"pengadil.app.{name}")
-    )
+    return judge_tab, chat_tab, guard_tab, review_tab

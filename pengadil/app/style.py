@@ -10,7 +10,8 @@ MONO = ("ui-monospace", "Consolas", "monospace")
 
 # Every pair of text and background below has a contrast of at least 4.5 (WCAG 2.2, AA).
 CSS = """
-.gradio-container { max-width: 76rem !important; margin: 0 auto; }
+.gradio-container { width: 100%; max-width: 76rem !important; margin: 0 auto; }
+.gradio-container > main { width: 100%; }
 .gradio-container, .gradio-container * { overflow-wrap: anywhere; }
 .nav-holder, footer { display: none !important; }
 :root {
@@ -32,6 +33,11 @@ CSS = """
 .page-head a, .note a { color: var(--link); text-decoration: underline; }
 button[role=tab] { color: var(--body-text-color) !important; }
 button[role=tab][aria-selected=true] { font-weight: 600; color: var(--chosen) !important; }
+@media (max-width: 30rem) {
+  .gradio-container { padding: .5rem !important; }
+  /* All four fit: Gradio measures them on a copy that has no role. */
+  .tab-container button { padding: .5rem .3rem !important; font-size: .85rem !important; }
+}
 .example { text-align: left; font-weight: 400; }
 .verdict { border-left: .4rem solid; border-radius: .4rem; padding: .75rem 1rem; }
 .verdict strong { display: block; font-size: 1.25rem; color: inherit; }
@@ -64,8 +70,8 @@ h3.part { font-size: 1rem; margin: .75rem 0 .25rem; }
 HEAD = """
 <script>
 (() => {
-  const last = location.pathname.replace(/\\/+$/, "").split("/").pop();
-  const language = LANGUAGES.includes(last) ? last : LANGUAGES[0];
+  const end = location.pathname.replace(/\\/+$/, "").split("/").pop();
+  const language = LANGUAGES.includes(end) ? end : LANGUAGES[0];
   document.documentElement.lang = language;
   Object.defineProperty(navigator, "language", { get: () => language });
   Object.defineProperty(navigator, "languages", { get: () => [language] });
@@ -75,6 +81,20 @@ HEAD = """
       part.setAttribute("role", "status");
     }
   };
+  // A second click on a button within a quarter of a second is a slip of the finger: until the
+  // first has reached the server, Gradio would send each of them.
+  let last, at = 0;
+  addEventListener("click", (event) => {
+    const button = event.target.closest?.("button:not([role=tab])");
+    if (!button) return;
+    if (button === last && event.timeStamp - at < 250) {
+      event.stopImmediatePropagation();
+      event.preventDefault();
+    } else {
+      last = button;
+      at = event.timeStamp;
+    }
+  }, true);
   // A file dropped on a text goes to the upload button beside it; elsewhere it must not replace the
   // page, as browsers would have it.
   const files = (event) => event.dataTransfer?.types.includes("Files");
@@ -84,9 +104,10 @@ HEAD = """
     event.preventDefault();
     const input = event.target.closest?.(".takes-file")?.querySelector("input[type=file]");
     if (!input) return;
-    const one = new DataTransfer();
-    one.items.add(event.dataTransfer.files[0]);
-    input.files = one.files;
+    const taken = new DataTransfer();
+    const given = [...event.dataTransfer.files];
+    given.slice(0, input.multiple ? given.length : 1).forEach((file) => taken.items.add(file));
+    input.files = taken.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
   });
   new MutationObserver(announce).observe(document.documentElement, {
@@ -119,8 +140,8 @@ def theme() -> Any:
         block_title_text_color_dark="*neutral_200",
         block_info_text_color="*neutral_600",
         block_info_text_color_dark="*neutral_300",
-        input_placeholder_color="*neutral_500",
-        input_placeholder_color_dark="*neutral_400",
+        input_placeholder_color="*neutral_600",
+        input_placeholder_color_dark="*neutral_300",
         input_border_color="*neutral_500",
         input_border_color_dark="*neutral_500",
         button_primary_background_fill="*primary_700",

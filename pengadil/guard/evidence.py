@@ -1,4 +1,10 @@
-"""The sentence of a document that a verdict rests on."""
+"""The sentence of a document that a verdict rests on.
+
+Found by shared letters. On validation rows whose deciding sentence is known this got 92.6 % right
+of 1,000 easy ones (95 % interval 90.8–94.1) and 76.9 % of 1,000 middle ones (74.2–79.4). Asking the
+judge did worse, sentence by sentence (84.5 % of 200, 46.7 % of 60) as well as with each sentence
+left out (82.5 % and 56.7 %), and takes a judgement a sentence.
+"""
 
 from __future__ import annotations
 

@@ -26,9 +26,9 @@ from pengadil.guard.report import ReadDocument, Report, SentenceVerdict, decide
 from pengadil.guard.selfcheck import answers_of, check_samples, together
 from pengadil.guard.thresholds import Level, level_of
 from pengadil.judges.base import SCORE, ChatJudge, Judge, Sampling, check_mode
-from pengadil.judges.opening import judge_prompt, open_judge
+from pengadil.judges.opening import DEFAULT_PROMPT, judge_prompt, open_judge
 from pengadil.judges.single import reasoning_of
-from pengadil.prompts import Prompt
+from pengadil.prompts import Prompt, load_prompt
 
 Documents = str | Sequence[str]
 # Answers whose sentences `check_many` hands to the judge together.
@@ -65,8 +65,7 @@ class Guard:
         check_mode(mode)
         self.mode = mode
         name = model if isinstance(model, str) else named or ""
-        self.reading = reading_for(name, part_tokens, most_parts)
-        self.prompt = prompt if isinstance(prompt, Prompt) else judge_prompt(name, prompt)
+        self.prompt = prompt if isinstance(prompt, Prompt) else _prompt_of(name, prompt)
         self.level: Level = level_of(threshold, name, self.prompt, mode)
         if isinstance(model, str):
             self.judge = open_judge(model, **settings)
@@ -74,6 +73,9 @@ class Guard:
         else:
             self.judge, self._turn = model, nullcontext()
         self.judge.check(self.prompt.form, mode)
+        self.reading = reading_for(
+            name, self.judge, self.prompt, part_tokens=part_tokens, most_parts=most_parts
+        )
 
     def check(self, answer: str, documents: Documents) -> Report:
         """The report on one answer. Raises PengadilError as `check_many` does."""
@@ -183,6 +185,11 @@ class Guard:
             model=self.judge.name,
             seconds=round(sum(one.seconds for one in judged), 6),
         )
+
+
+def _prompt_of(name: str, given: str | None) -> Prompt:
+    """The prompt that was given by its name, else the model's own, else the usual one."""
+    return judge_prompt(name, given) if name else load_prompt(given or DEFAULT_PROMPT)
 
 
 def _claims(answer: str) -> list[Claim]:

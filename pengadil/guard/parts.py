@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pengadil.guard.spans import Span, sentence_spans
@@ -37,8 +37,7 @@ def cut(document: str, most_tokens: int, overlap: int, count: Count) -> list[Par
         return []
     if len(document) <= LONGEST_TOKEN * most_tokens and count(document) <= most_tokens:
         return [Part(document, 0, len(document))]
-    pieces = list(_pieces(document, most_tokens, count))
-    sizes = [count(document[start:end]) for start, end in pieces]
+    pieces, sizes = _pieces(document, most_tokens, count)
     parts: list[Part] = []
     first, reached = 0, -1
     while reached + 1 < len(pieces):
@@ -75,21 +74,28 @@ def _back(sizes: list[int], first: int, last: int, overlap: int) -> int:
     return begin
 
 
-def _pieces(document: str, most: int, count: Count) -> Iterator[Span]:
-    """Sentences, and of those that are too long stretches that are not."""
+def _pieces(document: str, most: int, count: Count) -> tuple[list[Span], list[int]]:
+    """Sentences, of those that are too long stretches that are not; and the tokens of each."""
+    pieces: list[Span] = []
+    sizes: list[int] = []
     for start, end in sentence_spans(document):
         while start < end:
-            stop = _stretch(document, start, end, most, count)
-            yield start, stop
+            stop, size = _stretch(document, start, end, most, count)
+            pieces.append((start, stop))
+            sizes.append(size)
             start = stop
             while start < end and document[start].isspace():
                 start += 1
+    return pieces, sizes
 
 
-def _stretch(document: str, start: int, end: int, most: int, count: Count) -> int:
-    """The end of the longest stretch from `start` of at most `most` tokens, after a word if any."""
-    if end - start <= LONGEST_TOKEN * most and count(document[start:end]) <= most:
-        return end
+def _stretch(document: str, start: int, end: int, most: int, count: Count) -> tuple[int, int]:
+    """The end of the longest stretch from `start` of at most `most` tokens, and how many it has.
+
+    It ends after a word, if there is one before.
+    """
+    if end - start <= LONGEST_TOKEN * most and (size := count(document[start:end])) <= most:
+        return end, size
     low, high = start + 1, min(end, start + LONGEST_TOKEN * most)
     while low < high:
         middle = (low + high + 1) // 2
@@ -97,7 +103,8 @@ def _stretch(document: str, start: int, end: int, most: int, count: Count) -> in
             low = middle
         else:
             high = middle - 1
-    if low == end or document[low].isspace():
-        return low
-    *before, _ = re.split(r"\s+(?=\S*$)", document[start:low])
-    return start + len(before[0]) if before and before[0] else low
+    if low < end and not document[low].isspace():
+        before, *rest = re.split(r"\s+(?=\S*$)", document[start:low])
+        if rest and before:
+            low = start + len(before)
+    return low, count(document[start:low])

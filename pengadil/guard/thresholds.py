@@ -20,6 +20,7 @@ from pengadil.runs import follow, is_run
 FORMAT = 1
 FILE = "guard.json"
 DEFAULT = 0.5
+GIVEN, CHOSEN, MIDDLE, VERDICT = "given", "chosen", "middle", "verdict"
 NOT_CHOSEN = "the middle: none was chosen for this model, prompt and mode on validation data"
 OF_SAMPLES = "the middle: half of the samples"
 
@@ -53,11 +54,15 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Where a sentence counts as supported, and where that comes from, in words."""
+    """Where a sentence counts as supported, and where that comes from, in words.
+
+    `kind` is one of GIVEN, CHOSEN (then `chosen` says more), MIDDLE and VERDICT.
+    """
 
     threshold: float
     source: str
-    given: bool = False
+    kind: str
+    chosen: Chosen | None = None
 
     def supports(self, judgement: Judgement) -> bool:
         """Whether a judgement is enough; one that cannot be read never is."""
@@ -67,7 +72,7 @@ class Level:
 
     def for_samples(self) -> Level:
         """The level for a mean over sampled answers: what was chosen for documents does not fit."""
-        return self if self.given else Level(DEFAULT, OF_SAMPLES)
+        return self if self.kind == GIVEN else Level(DEFAULT, OF_SAMPLES, MIDDLE)
 
 
 def level_of(threshold: float | None, model: str, prompt: Prompt, mode: str) -> Level:
@@ -78,11 +83,13 @@ def level_of(threshold: float | None, model: str, prompt: Prompt, mode: str) -> 
     if threshold is not None:
         if not 0 <= threshold <= 1:
             raise PengadilError(f"threshold {threshold}", "not from 0 to 1", "Give 0.5, say.")
-        return Level(threshold, "given", given=True)
+        return Level(threshold, "given", GIVEN)
     if mode != SCORE:
-        return Level(DEFAULT, f"the verdict itself: mode {mode} gives no probability")
+        return Level(DEFAULT, f"the verdict itself: mode {mode} gives no probability", VERDICT)
     chosen = threshold_of(model, prompt, mode) if model else None
-    return Level(chosen.threshold, chosen.source) if chosen else Level(DEFAULT, NOT_CHOSEN)
+    if chosen is None:
+        return Level(DEFAULT, NOT_CHOSEN, MIDDLE)
+    return Level(chosen.threshold, chosen.source, CHOSEN, chosen)
 
 
 def threshold_file(model: str) -> Path | None:

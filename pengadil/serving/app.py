@@ -37,10 +37,9 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 def make_app(service: Service, limits: Limits = DEFAULT_LIMITS, keys: Keys = NO_KEYS) -> Gate:
     """The ASGI application; its lifespan starts the service's worker and stops it."""
-    from fastapi import FastAPI, Request
+    from fastapi import FastAPI, HTTPException, Request
     from fastapi.exceptions import RequestValidationError
     from fastapi.responses import JSONResponse, Response
-    from starlette.exceptions import HTTPException
 
     # A thread for each request that waits for the judge.
     threads = ThreadPoolExecutor(limits.at_once, thread_name_prefix="request")
@@ -119,7 +118,9 @@ def make_app(service: Service, limits: Limits = DEFAULT_LIMITS, keys: Keys = NO_
     async def _(_: Request, __: ClientGoneError) -> Response:
         return Response(status_code=CLIENT_GONE)
 
-    @app.exception_handler(HTTPException)
+    @app.exception_handler(400)
+    @app.exception_handler(404)
+    @app.exception_handler(405)
     async def _(request: Request, error: HTTPException) -> Response:
         return refused(routed(error.status_code, request.method, request.url.path))
 

@@ -9,6 +9,8 @@ from pengadil.errors import PengadilError
 from pengadil.serving.paths import ALL, CHECK, JUDGE
 from pengadil.serving.refusals import RefusedError
 
+# Of names that a request brings along, its path and its keys.
+SHOWN = 60
 SHAPES = {
     CHECK: '{"answer": "...", "documents": "..." or ["...", "..."]}',
     JUDGE: '{"document": "...", "statement": "..."} or a list of such',
@@ -52,7 +54,7 @@ def routed(status: int, method: str, path: str) -> RefusedError:
         return RefusedError(400, "the body", "it is not JSON in UTF-8", "Send JSON.")
     return RefusedError(
         status,
-        f"{method} {path}",
+        f"{method} {path[:SHOWN]}",
         "no such route" if status == 404 else "not a method of this route",
         f"There are: {ALL}.",
     )
@@ -72,7 +74,7 @@ def misshapen(faults: Any, body: Any, path: str) -> RefusedError:
     # Where two shapes are allowed, only what is wrong by the one that was meant.
     meant = [fault for fault in faults if _is_list(fault["loc"]) == isinstance(body, list)]
     found = [
-        f"{'.'.join(map(str, _place(fault['loc']))) or 'the body'}: {fault['msg']}"
+        f"{'.'.join(_place(fault['loc'])) or 'the body'}: {fault['msg']}"
         for fault in meant or faults
     ]
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""
@@ -83,7 +85,7 @@ def _is_list(place: tuple[Any, ...]) -> bool:
     return any(str(step).startswith("list[") for step in place)
 
 
-def _place(place: tuple[Any, ...]) -> list[Any]:
+def _place(place: tuple[Any, ...]) -> list[str]:
     """Where in the body, without pydantic's names of shapes."""
     shapes = ("list[", JudgeRequest.__name__, CheckRequest.__name__, "str")
-    return [step for step in place[1:] if not str(step).startswith(shapes)]
+    return [str(step)[:SHOWN] for step in place[1:] if not str(step).startswith(shapes)]

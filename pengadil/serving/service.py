@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import Any
 
+from pengadil import __version__
 from pengadil.errors import PengadilError
 from pengadil.guard.guard import Guard
 from pengadil.guard.long import Judged, judge_documents
@@ -44,7 +44,7 @@ class Service:
         wait: float = 0.005,
     ) -> None:
         line = Line()
-        self.version = version("pengadil")
+        self.version = __version__
         self.metrics = Metrics(line.depth)
         self._worker = Worker(judge, line, self.metrics, batch, wait)
         self._judge = SharedJudge(judge, line)

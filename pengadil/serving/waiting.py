@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
@@ -101,13 +100,13 @@ class Line:
         From the first row on, `wait` seconds are waited for others, unless `most` are there.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._waiting())
-            until = time.monotonic() + wait
-            self._changed.wait_for(
-                lambda: self._closed or self._waiting() >= most,
-                timeout=max(0.0, until - time.monotonic()),
-            )
-            return [] if self._closed else self._next(most)
+            while not self._closed:
+                self._changed.wait_for(lambda: self._closed or self._waiting())
+                self._changed.wait_for(lambda: self._closed or self._waiting() >= most, wait)
+                # Those that were there may have left meanwhile.
+                if not self._closed and (rows := self._next(most)):
+                    return rows
+            return []
 
     def close(self) -> None:
         """Take no more calls, and refuse those that wait."""
