@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pengadil.guard.catching import Catching, Support, candidates, catching
+from pengadil.guard.catching import Catching, Support, catching
 from pengadil.guard.measuring import CheckedAnswer, CheckedRow, row_supports
 from pengadil.records import Example
 from pengadil.report.forest import Forest, Strip
@@ -23,6 +23,7 @@ LEGEND = (
     "Hold all: the precision of holding everything back, whose recall is 100 %. An answer is "
     "contradicted where one of its sentences is. Intervals are 95 % (Wilson)."
 )
+VALIDATION_LEGEND = "Validation: the sentences that the threshold was chosen on."
 QUOTED = 5
 
 
@@ -40,7 +41,6 @@ def guard_page(
         headline(test, threshold),
         [
             results_section(test, validation, threshold),
-            _strips(test, threshold),
             Section(
                 "Threshold",
                 note=f"{threshold:.4g}: {summary['threshold_source']}. The picture shows what "
@@ -73,7 +73,10 @@ def headline(test: Sequence[CheckedAnswer], threshold: float) -> str:
 def results_section(
     test: Sequence[CheckedAnswer], validation: Sequence[CheckedAnswer], threshold: float
 ) -> Section:
-    """Sentences and answers of the test, its groups, and the sentences of the validation."""
+    """Sentences and answers of the test, its groups, and the sentences of the validation.
+
+    In HTML with a picture of the first two.
+    """
     rows = [
         _cells("sentences", catching(row_supports(test), threshold)),
         _cells("answers", catching([one.support for one in test], threshold)),
@@ -85,26 +88,31 @@ def results_section(
         ]
         rows.append(_cells(f"sentences: {group}", catching(own, threshold)))
     if validation:
-        name = "validation sentences (the threshold was chosen on them)"
-        rows.append(_cells(name, catching(row_supports(validation), threshold)))
-    return Section("What is caught", COLUMNS, rows, note=LEGEND)
+        rows.append(_cells("validation", catching(row_supports(validation), threshold)))
+    note = f"{LEGEND} {VALIDATION_LEGEND}" if validation else LEGEND
+    return Section("What is caught", COLUMNS, rows, note=note, forest=_forest(test, threshold))
 
 
 def threshold_picture(rows: Sequence[Support], threshold: float) -> bytes:
     """Precision and recall against the threshold, which is drawn as an upright stroke."""
-    tried = [catching_quickly(rows, at) for at in candidates(rows)]
+    # A share is the same for all thresholds from one support, itself left out, to the next.
+    ends = sorted({0.0, 1.0, *(row.support for row in rows if row.support is not None)})
+    shares = [(end, *_shares(rows, end)) for end in ends]
     figure, axes = new_figure(5.2, 3.4)
-    recalls = [(at, recall) for at, _, recall in tried]
-    precisions = [(at, precision) for at, precision, _ in tried if precision is not None]
-    axes.step(*zip(*recalls, strict=True), where="mid", color=BLUE, linewidth=1.6, label="recall")
-    axes.step(
-        *zip(*precisions, strict=True),
-        where="mid",
-        color=INK,
-        linewidth=1.6,
-        linestyle="--",
-        label="precision",
-    )
+    for name, colour, line, points in (
+        ("recall", BLUE, "-", [(end, recall) for end, _, recall in shares]),
+        ("precision", INK, "--", [(end, precision) for end, precision, _ in shares]),
+    ):
+        known = [(end, share) for end, share in points if share is not None]
+        axes.step(
+            [end for end, _ in known],
+            [share for _, share in known],
+            where="pre",
+            color=colour,
+            linestyle=line,
+            linewidth=1.6,
+            label=name,
+        )
     axes.axvline(threshold, color=GREY, linewidth=1, linestyle=":")
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.03, 1.03)
@@ -115,14 +123,12 @@ def threshold_picture(rows: Sequence[Support], threshold: float) -> bytes:
     return png(figure)
 
 
-def catching_quickly(
-    rows: Sequence[Support], threshold: float
-) -> tuple[float, float | None, float | None]:
-    """(threshold, precision, recall) without intervals, for a picture of many."""
+def _shares(rows: Sequence[Support], threshold: float) -> tuple[float | None, float | None]:
+    """(precision, recall), without the intervals that take time."""
     held = [row.gold for row in rows if row.caught(threshold)]
     wrong = sum(row.gold == 0 for row in rows)
     caught = held.count(0)
-    return threshold, caught / len(held) if held else None, caught / wrong if wrong else None
+    return caught / len(held) if held else None, caught / wrong if wrong else None
 
 
 def _cells(name: str, found: Catching) -> list[str]:
@@ -142,7 +148,7 @@ def _cells(name: str, found: Catching) -> list[str]:
     ]
 
 
-def _strips(test: Sequence[CheckedAnswer], threshold: float) -> Section:
+def _forest(test: Sequence[CheckedAnswer], threshold: float) -> Forest | None:
     strips = []
     for name, rows in (
         ("sentences", row_supports(test)),
@@ -156,7 +162,7 @@ def _strips(test: Sequence[CheckedAnswer], threshold: float) -> Section:
         if found.recall is not None:
             strips.append(Strip(f"{name}: recall", found.recall, *found.recall_interval))
     text = "Each share with its 95 % interval; the upright stroke is the precision of holding all."
-    return Section("Shares", forest=Forest(strips, text) if strips else None)
+    return Forest(strips, text) if strips else None
 
 
 def _mistakes(
