@@ -13,6 +13,7 @@ from pengadil.errors import BAD_INPUT, PengadilError, did_you_mean, run_script
 from pengadil.folders import home
 from pengadil.verbs import COMMAND, GROUPS, VERBS, as_commands
 
+HELP = ("-h", "--help")
 EXAMPLES = """examples:
   pengadil train                          a small judge on the bundled sample, in minutes
   pengadil train laptop --max-hours 2
@@ -36,18 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int | None:
     if words[:1] == ["--version"]:
         print(f"{COMMAND} {pengadil.__version__}")
         return 0
-    asked = [word for word in words if word in ("-h", "--help")]
     verb, rest = _verb(words)
     if verb:
         return _call(verb, rest)
-    named = next((word for word in words if word not in asked), "")
-    inside = any(known.startswith(f"{named} ") for known in VERBS)
-    if named and not (inside and words[1:] == asked):
-        missing = " ".join(words[: 2 if inside else 1])
+    # `kaggle` alone is no verb, but the first word of some.
+    group = words[0] if words and any(known.startswith(f"{words[0]} ") for known in VERBS) else ""
+    after = words[1:] if group else words
+    if after and after[0] not in HELP:
+        missing = f"{group} {after[0]}".strip()
         raise PengadilError(repr(missing), "no such verb", did_you_mean(missing, _present()))
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-    print(_help(named))
-    return 0 if asked else BAD_INPUT
+    print(_help(group))
+    return 0 if after else BAD_INPUT
 
 
 def _verb(words: Sequence[str]) -> tuple[str, list[str]]:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from helpers_exports import ROWS, Made, copy_of_run, tiny_export
 
-from pengadil.export.card import card, file_row
+from pengadil.errors import PengadilError
+from pengadil.export.card import PLACEHOLDERS, TEMPLATE, card, check_template, file_row
 from pengadil.export.facts import facts, general, languages, licence
 from pengadil.export.modelfile import adds_bos, modelfile
 from pengadil.export.source import open_source
@@ -123,6 +124,99 @@ def test_the_card_has_a_front_matter_and_both_tables(tmp_path: Path) -> None:
     front = yaml.safe_load(card(hub, entries, "").split("---\n")[1])
     assert front["base_model"] == "owner/model"
     assert "license" not in front
+
+
+def all_entries() -> dict[str, Any]:
+    return {file.file.name: _entry(file) for file in tiny_export().files}
+
+
+def test_the_card_says_how_to_use_it_what_it_was_made_of_and_how(tmp_path: Path) -> None:
+    run = copy_of_run(tmp_path / "tiny")
+    data = [{"source": f"{tmp_path}/rows.jsonl", "rows": 1200, "sha256": "ab12"}]
+    recorded = {"recipe": "kecil", "recipe_sha256": "cd34", "steps": 7, "seconds": 90.0}
+    recorded |= {"engine": {"engine": "portable", "dtype": "float32"}, "versions": {"trl": "9.8"}}
+    run.write_facts({**run.facts(), "hardware": {}, **recorded, "data": data})
+    source = open_source(run.folder)
+    entries = all_entries()
+    entries["tiny-F16.gguf"]["versions"] = {"llama-cpp-python": "1.2.3"}
+    text = card(source, entries, "apache-2.0")
+    for wanted in (
+        "\n# tiny\n",
+        "pengadil judge tiny-F16.gguf --document",
+        "ollama create tiny -f Modelfile",
+        "llama-server -m tiny-F16.gguf",
+        "| rows.jsonl | 1,200 | `ab12` |",
+        "| recipe | kecil, SHA-256 cd34 |",
+        "| steps | 7, in 1.5 min |",
+        "| engine | portable, float32 |",
+        "| trained with | trl 9.8 |",
+        "| exported with | llama-cpp-python 1.2.3 |",
+        str(source.identity["adapter_sha256"]),
+        source.prompt.sha256,
+        f"take {source.context:,} tokens at most",
+        "apache-2.0, as the exporter named it.",
+    ):
+        assert wanted in text, wanted
+    # Folders of the machine that made it are nobody else's business.
+    assert str(tmp_path) not in text
+
+
+def test_what_is_not_known_is_left_out_or_said_to_be_unknown(tmp_path: Path) -> None:
+    source = open_source(copy_of_run(tmp_path / "tiny").folder)
+    text = card(replace(source, run=None), all_entries(), "")
+    for wanted in (
+        "What it was trained on is not recorded here.",
+        "How it was trained is not recorded here",
+        "It has not been evaluated beyond the comparison below.",
+        "Not known: nothing at hand named the base model's licence.",
+    ):
+        assert wanted in text, wanted
+    assert "None" not in text
+
+
+def test_the_limits_are_those_of_its_own_figures(tmp_path: Path) -> None:
+    run = copy_of_run(tmp_path / "tiny")
+    shutil.rmtree(run.folder / "evaluation")
+    good = {**SUMMARY["scores"], "accuracy_interval": [0.91, 0.98]}
+    for name, scores in (("contoh", good), ("contoh-sukar", SUMMARY["scores"])):
+        folder = run.evaluation(name, "score")
+        folder.mkdir(parents=True)
+        summary = {**SUMMARY, "slice": {"name": name}, "scores": scores}
+        (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    limits = card(open_source(run.folder), all_entries(), "").split("## Limits")[1]
+    assert "On contoh-sukar (score) it is not shown to be better" in limits
+    assert "The documents of contoh are made of templates" in limits
+    assert "not measured" not in limits
+
+
+def test_a_template_of_ones_own_is_filled(tmp_path: Path) -> None:
+    source = open_source(copy_of_run(tmp_path / "tiny").folder)
+    own = tmp_path / "kad.md"
+    own.write_text("${front}Hakim $name, $$5, daripada $base\n", encoding="utf-8")
+    assert card(source, all_entries(), "", own).endswith("---\nHakim tiny, $5, daripada base\n")
+
+
+def test_our_own_template_names_everything_that_there_is() -> None:
+    assert set(check_template(TEMPLATE).get_identifiers()) == set(PLACEHOLDERS)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"$nama", r"nothing stands for \$nama\. Did you mean name"),
+        (b"5 $ a row", r"a \$ that begins no name\. Write \$\$"),
+        (b"\xff\xfe\xfa", "no readable template"),
+        (None, "no readable template"),
+    ],
+)
+def test_a_template_that_cannot_be_filled_is_refused(
+    text: bytes | None, said: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "card.md"
+    if text is not None:
+        file.write_bytes(text)
+    with pytest.raises(PengadilError, match=said):
+        check_template(file)
 
 
 def _entry(file: Any) -> dict[str, Any]:

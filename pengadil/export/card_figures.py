@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pengadil.data.bundled import EASY
 from pengadil.export.source import Source
 from pengadil.statistics import Interval, wilson
 from pengadil.wording import DASH, interval_text, percent
@@ -45,9 +46,10 @@ def files(entries: Mapping[str, Any]) -> str:
     """What each file's quantisation costs; `entries` are those of export.json."""
     return (
         f"{table(COLUMNS, [file_row(name, entry) for name, entry in entries.items()])}\n"
-        "Every file reads the rows of this comparison as the same token ids as in training. Same "
-        "verdicts: as the adapter gives on these rows. Perplexity: of the right answers to the "
-        f"first {max(entry['answers'] for entry in entries.values())} of them; the nearer to the "
+        f"Compared on the first rows of {EASY}, the bundled easy slice. Every file reads them as "
+        "the same token ids as in training. Same verdicts: as the adapter gives on these rows. "
+        "Perplexity: of the right answers to the first "
+        f"{max(entry['answers'] for entry in entries.values())} of them; the nearer to the "
         "adapter's, the less was lost. (f16) beside it: the 16-bit file stood in for the adapter, "
         "which did not fit into memory.\n"
     )
