@@ -54,7 +54,8 @@ def make_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int | None:
     options = make_parser().parse_args(arguments)
 
-    from pengadil.app.launch import access, check_installed, serve
+    from pengadil.app.access import access
+    from pengadil.app.launch import check_installed, serve
     from pengadil.app.options import context_of
 
     # What is wrong is told before Gradio or a model is loaded, which takes seconds.

@@ -11,16 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers_app import fake_context
 
-from pengadil.app.launch import (
-    PASSWORD,
-    Access,
-    access,
-    check_installed,
-    find_port,
-    is_local,
-    warning,
-)
+from pengadil.app.access import PASSWORD, Access, access, find_port, is_local, warning
+from pengadil.app.launch import check_installed, serve
 from pengadil.app.options import check_model, context_of, open_named
 from pengadil.errors import PengadilError
 
@@ -158,7 +152,7 @@ def test_a_port_that_is_taken_is_refused_if_asked_for_and_else_another_is_found(
         taken = door.getsockname()[1]
         with pytest.raises(PengadilError, match=f"port {taken}"):
             find_port(Access(port=taken))
-        monkeypatch.setattr("pengadil.app.launch.PORT", taken)
+        monkeypatch.setattr("pengadil.app.access.PORT", taken)
         free = find_port(Access())
     assert free not in (0, taken)
     assert find_port(Access(port=free)) == free
@@ -224,7 +218,25 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(
 ) -> None:
     check_installed()
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(
-        PengadilError, match="(?s)gradio and pypdf.*requirements-app"
-    ):
+    with pytest.raises(PengadilError, match="gradio and pypdf: not installed"):
         check_installed()
+
+
+def test_a_tunnel_that_does_not_open_ends_in_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Blocks:
+        closed = False
+
+        def launch(self, **_: object) -> tuple[None, str, None]:
+            return None, "http://127.0.0.1:1/", None
+
+        def close(self, **_: object) -> None:
+            self.closed = True
+
+    blocks = Blocks()
+    monkeypatch.setattr("pengadil.app.shell.build", lambda _: blocks)
+    with pytest.raises(PengadilError, match="no tunnel"):
+        serve(fake_context(), Access(share=True, password=GOOD))
+    assert blocks.closed
+    assert "others can reach this page" in capsys.readouterr().err

@@ -161,7 +161,7 @@ def test_it_may_be_given_back_in_another_thread() -> None:
         pass
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     st.lists(st.sampled_from("abcd"), min_size=1, max_size=40),
     st.integers(1, 4),
@@ -185,7 +185,9 @@ def test_many_threads_never_share_a_model_nor_load_two_at_a_time(
         except PengadilError:
             return "broken"
 
-    with ThreadPoolExecutor(8) as pool:
+    # What it costs after other tests have filled the memory is not what is tested here.
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(8) as pool:
+        patch.setattr("pengadil.app.shelf.gc.collect", lambda: 0)
         got = list(pool.map(use, wanted))
     assert got == ["broken" if name in broken else name for name in wanted]
     assert set(most.values()) <= {1}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,15 @@ import pytest
 from helpers_app import EVIL, PageJudge, fake_context, pdf
 
 from pengadil.app import shell
+from pengadil.app.access import Access
 from pengadil.app.context import Context
-from pengadil.app.launch import Access, Page
+from pengadil.app.launch import Page
 from pengadil.app.words import MALAY
 
 httpx = pytest.importorskip("httpx")
+pytestmark = pytest.mark.skipif(
+    find_spec("gradio") is None, reason="gradio not installed (requirements-app.txt)"
+)
 PASSWORD = "kata-laluan-panjang"
 
 

@@ -21,7 +21,10 @@ from helpers_browser import (
 )
 from helpers_reviewing import contoh_results, lines_of
 
-from pengadil.app.launch import Access, Page
+from pengadil.app.access import Access
+from pengadil.app.context import Context
+from pengadil.app.launch import Page
+from pengadil.app.shelf import Shelf
 
 pytestmark = needs_browser
 __all__ = ["browser"]
@@ -199,6 +202,24 @@ def test_a_hundred_quick_clicks_do_not_pile_up_work(
     assert "Tidak selaras" in judge(page, LETTER, "Ali dilahirkan di Muar.")
 
 
+def test_a_verdict_that_is_stopped_or_left_does_not_hold_the_model(
+    browser: Any, address: str, page: Any, judges: tuple[PageJudge, PageJudge]
+) -> None:
+    ali = judges[0]
+    ali.seconds = 0.8
+    with visit(browser, address) as other:
+        for one in (page, other):
+            write(one, "judge-document", LETTER)
+            write(one, "judge-statement", "Ali dilahirkan di Ipoh.")
+            one.click("#judge-go")
+            one.get_by_text("Sedang menghakimi").wait_for()
+            if one is page:
+                page.click("#judge-stop")
+                page.get_by_text("Keputusan akan muncul di sini.").wait_for()
+    ali.seconds = 0.0
+    assert "Selaras" in judge(page, LETTER, "Ali dilahirkan di Ipoh.")
+
+
 def test_the_model_is_switched_and_the_conversation_kept_side_by_side(page: Any) -> None:
     open_tab(page, "Sembang")
     for name, message in (("ali", "Apa khabar?"), ("siti", "Dan esok?")):
@@ -344,3 +365,16 @@ def test_every_field_has_a_name_for_screen_readers(page: Any) -> None:
               .map((part) => part.outerHTML.slice(0, 200))"""
         )
         assert nameless == [], name
+
+
+def test_the_packaged_model_judges_in_the_browser(browser: Any, tmp_path: Path) -> None:
+    """Nothing made up: the packaged SmolLM2, untrained, loaded by the first click."""
+    context = Context(Shelf(["smollm2-135m"]), "en", tmp_path)
+    with Page(context, Access()) as served, visit(browser, served.address) as page:
+        page.set_default_timeout(90_000)
+        page.click("button.example >> nth=0")
+        page.click("#judge-go")
+        page.get_by_text("Loading the model smollm2-135m").wait_for()
+        page.wait_for_selector(VERDICT)
+        assert "by the model" in page.inner_text(VERDICT)
+        assert page.locator("#judge-shown mark").count() == 1

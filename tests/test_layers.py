@@ -64,7 +64,17 @@ HEAVY = {
     *("accelerate", "bitsandbytes", "datasets", "gguf", "gradio", "huggingface_hub", "httpx"),
     *("jinja2", "llama_cpp", "matplotlib", "numpy", "openai", "pandas", "peft", "psutil"),
     *("rich", "safetensors", "scipy", "sklearn", "tokenizers", "torch", "transformers", "trl"),
-    *("optuna", "py3langid", "pyarrow", "rapidfuzz", "ray", "requests", "unsloth", "wandb", "weave"),
+    *(
+        "optuna",
+        "py3langid",
+        "pyarrow",
+        "rapidfuzz",
+        "ray",
+        "requests",
+        "unsloth",
+        "wandb",
+        "weave",
+    ),
     *("fastapi", "prometheus_client", "pydantic", "pypdf", "starlette", "uvicorn"),
 }
 # They define torch's and transformers' own kinds of class; whoever needs them imports them inside a

@@ -29,8 +29,8 @@ LISTS = (FULL, CPU, GGUF, MODEL, APP, DEV, DOCS, TRACKING, BENCH, KAGGLE, RAY)
 # torch: the CPU list takes the version that has a CPU build at hand, the full list the newest that
 # Unsloth and xformers admit. trl: Unsloth takes none after 1.15.0, whose SFT needs Triton.
 DIFFERENT_PINS = {"torch", "trl"}
-# What may be imported though requirements-cpu.txt lacks it: only the Unsloth engine and tracking use
-# these, and each says so when it is missing.
+# What may be imported though requirements-cpu.txt lacks it: only the Unsloth engine and tracking
+# use these, and each says so when it is missing.
 ONLY_FULL = {
     "unsloth",
     "unsloth-zoo",

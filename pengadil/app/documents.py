@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,11 +98,6 @@ def read_file(path: Path) -> str:
     if len(text) > MOST_CHARACTERS:
         raise _too_large(name)
     return text.strip()
-
-
-def as_html(text: str) -> str:
-    """A text as it stands, to be put into HTML: nothing in it is markup or runs."""
-    return html.escape(text, quote=True)
 
 
 def _plain_text(path: Path) -> str:

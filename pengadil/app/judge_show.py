@@ -64,7 +64,7 @@ def document_html(
     context: Context, document: str, span: tuple[int, int] | None, verdict: int | None
 ) -> str:
     """The document with the sentence of `span` (characters) marked, or what is around it."""
-    title = escape(context.say(WORDS, "rests_on"))
+    title = escape(context.say(WORDS, "rests_on_agrees" if verdict else "rests_on_differs"))
     if span is None:
         return state_html(context.say(WORDS, "no_evidence"))
     first, last = span

@@ -27,6 +27,11 @@ EXAMPLES = {
     ),
 }
 EXAMPLE_ROWS = 10
+# On a phone the verdict comes up below what one sees.
+TO_VERDICT = """() => {
+  const verdict = document.getElementById("judge-verdict");
+  if (verdict.getBoundingClientRect().bottom > innerHeight) verdict.scrollIntoView();
+}"""
 
 
 def build(context: Context) -> None:
@@ -83,6 +88,7 @@ def build(context: Context) -> None:
         trigger_mode="once",
         show_progress="hidden",
     )
+    judging.then(None, js=TO_VERDICT)
     stop.click(lambda: waiting_html(context), None, verdict, cancels=judging, queue=False)
 
 

@@ -82,7 +82,14 @@ WORDS = {
     ),
     "reasoning": ("Alasan model", "The model's reasoning"),
     "wrote": ("Yang ditulis oleh model", "What the model wrote"),
-    "rests_on": ("Ayat dalam dokumen yang menentukan", "The sentence of the document it rests on"),
+    "rests_on_agrees": (
+        "Disokong oleh ayat ini dalam dokumen",
+        "Supported by this sentence of the document",
+    ),
+    "rests_on_differs": (
+        "Bandingkan dengan ayat ini dalam dokumen",
+        "Compare with this sentence of the document",
+    ),
     "no_evidence": (
         "Tiada satu ayat yang menonjol; keputusan ini daripada keseluruhan teks.",
         "No single sentence stands out; the verdict rests on the text as a whole.",

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pengadil.app.access import LOCAL, PASSWORD
 from pengadil.app.context import LANGUAGES, Context
-from pengadil.app.launch import LOCAL, PASSWORD
 from pengadil.app.shelf import KEPT, Shelf
 from pengadil.endpoint.options import add_endpoint_options
 from pengadil.errors import PengadilError

@@ -30,6 +30,7 @@ CSS = """
 .page-head { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1rem; }
 .page-head h1 { margin: 0; font-size: 1.5rem; }
 .page-head p { margin: 0; flex: 1 1 20rem; color: var(--quiet); }
+.page-head a { margin: 0; padding: 0; }
 .page-head a, .note a { color: var(--link); text-decoration: underline; }
 button[role=tab] { color: var(--body-text-color) !important; }
 button[role=tab][aria-selected=true] { font-weight: 600; color: var(--chosen) !important; }
@@ -54,6 +55,11 @@ button[role=tab][aria-selected=true] { font-weight: 600; color: var(--chosen) !i
 }
 mark { border-bottom: 2px solid var(--unread-line); padding: 0 .1em; }
 mark.agrees, mark.differs, mark.unreadable { border-bottom: 2px solid; }
+.text + .verdict, .verdict + .part { margin-top: .75rem; }
+.copy { background: none !important; }
+progress { width: 100%; height: .6rem; accent-color: var(--chosen); border-radius: .3rem; }
+progress::-webkit-progress-bar { background: var(--border-color-primary); }
+progress::-webkit-progress-value { background: var(--chosen); }
 .chip { border: 1px solid; border-radius: 1rem; padding: 0 .6em; white-space: nowrap; }
 .block.hide-container:not(.live):has(.html-container > .prose:empty) { display: none; }
 .text {
