@@ -111,6 +111,7 @@ def test_which_hosts_only_this_machine_reaches(
     monkeypatch.delenv(PASSWORD, raising=False)
     if local:
         assert not warning(access(host, None, share=False))
+        assert access(host, None, share=False).host == host.strip("[]")
     else:
         with pytest.raises(PengadilError, match=PASSWORD):
             access(host, None, share=False)

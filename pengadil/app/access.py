@@ -38,7 +38,7 @@ def access(host: str, port: int | None, share: bool) -> Access:
     Raises PengadilError where others could reach the page and no password of at least
     LEAST_LETTERS letters is set, and for a port that is none.
     """
-    asked = Access(host, port, share, os.environ.get(PASSWORD, ""))
+    asked = Access(host.strip("[]"), port, share, os.environ.get(PASSWORD, ""))
     what = "--share" if share else f"--host {host}"
     if port is not None and not 0 <= port <= 65535:
         raise PengadilError(f"--port {port}", "no such port", "Give one from 1024 to 65535.")
@@ -90,7 +90,7 @@ def find_port(access: Access) -> int:
             if os.name == "posix":  # a server that has just ended does not keep its port
                 door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                door.bind((access.host.strip("[]"), port))
+                door.bind((access.host, port))
             except OSError as error:
                 if port == PORT and not access.port:
                     continue

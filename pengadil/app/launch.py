@@ -100,7 +100,8 @@ def settings(context: Context, access: Access, port: int) -> dict[str, Any]:
     from pengadil.app.words import gradio_words
 
     return {
-        "server_name": access.host,
+        # Gradio makes an address of it, where one of IPv6 stands in brackets.
+        "server_name": f"[{access.host}]" if access.host.count(":") > 1 else access.host,
         "server_port": port,
         "share": access.share,
         "auth": (USER, access.password) if access.password else None,
@@ -133,7 +134,7 @@ def _hosts(access: Access) -> dict[str, Any]:
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    names = ["localhost", "127.0.0.1", "[::1]", access.host]
+    names = ["localhost", "127.0.0.1", "::1", "[::1]", access.host]
     return {"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=names)]}
 
 

@@ -13,7 +13,13 @@ from pengadil.app.shelf import KEPT, Shelf
 from pengadil.endpoint.options import add_endpoint_options
 from pengadil.errors import PengadilError
 from pengadil.judges.base import Judge
-from pengadil.judges.opening import ENDPOINT, ENDPOINT_SETTINGS, judge_prompt, open_judge
+from pengadil.judges.opening import (
+    ENDPOINT,
+    ENDPOINT_SETTINGS,
+    judge_prompt,
+    may_be_on_hub,
+    open_judge,
+)
 from pengadil.judging.served import is_address, served_model
 from pengadil.models import PACKAGED
 from pengadil.prompts import Prompt
@@ -81,10 +87,8 @@ def check_model(model: str, prompt: str | None) -> None:
     A name of the hub is believed until it is first used.
     """
     path = Path(model)
-    owner, slash, name = model.partition("/")
-    on_hub = slash and name and "/" not in name and owner not in (".", "..", "~", "runs", "")
     here = is_run(path) or path.is_dir() or (path.suffix.lower() == GGUF and path.is_file())
-    if not (here or on_hub or model == PACKAGED or is_served(model)):
+    if not (here or may_be_on_hub(model) or model == PACKAGED or is_served(model)):
         open_judge(model)  # says what is wrong with it
     prompt_of(model, prompt)
 

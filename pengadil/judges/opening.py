@@ -47,7 +47,7 @@ def open_judge(model: str, **settings: Any) -> Judge:
         from pengadil.judges.llamacpp.judge import LlamaCppJudge
 
         return LlamaCppJudge(path, **settings)
-    if model != PACKAGED and not path.is_dir() and not _may_be_on_hub(model):
+    if model != PACKAGED and not path.is_dir() and not may_be_on_hub(model):
         raise PengadilError(repr(model), "no such model", _accepted())
     local = resolve_model(model, settings.pop("revision", ""))
     from pengadil.judges.encoder import EncoderJudge, is_classifier
@@ -144,7 +144,7 @@ def _recorded_prompt(path: Path) -> dict[str, str] | None:
         ) from None
 
 
-def _may_be_on_hub(model: str) -> bool:
+def may_be_on_hub(model: str) -> bool:
     """Whether a name that is no local path has the form owner/model."""
     owner, _, name = model.partition("/")
     return bool(name) and "/" not in name and owner not in ("", ".", "..", "~", RUNS.name)
