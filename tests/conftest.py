@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from pengadil.models import PACKAGED, resolve_model
 from pengadil.tokens import Encoder
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,7 +23,7 @@ def quiet_and_offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 
     PENGADIL_HOME stays the user's: the packaged model takes seconds to unpack, and is kept there.
     """
-    settings = {
+    environment = {
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HOME": str(tmp_path_factory.mktemp("hub")),
@@ -28,7 +33,7 @@ def quiet_and_offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         "WANDB_ERROR_REPORTING": "false",  # trl imports weave, which would report to its makers
     }
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in settings.items():
+        for name, value in environment.items():
             patch.setenv(name, value)
         yield
 

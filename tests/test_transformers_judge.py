@@ -310,6 +310,48 @@ def test_a_beginning_is_computed_once(
     assert len(kept[0]) > 20
 
 
+def test_the_next_call_begins_where_the_opening_ends(
+    judge: TransformersJudge, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The figures stay, documents are not kept, and another prompt has an opening of its own."""
+    first = judged(judge, examples[:3])
+    kept: list[list[int]] = []
+    keep = scoring.keep_beginning
+    monkeypatch.setattr(
+        scoring,
+        "keep_beginning",
+        lambda causal, ids, known: kept.append(list(ids)) or keep(causal, ids, known),
+    )
+    again = judged(judge, examples[:3])
+    assert kept == []
+    assert [row.probability for row in again] == [row.probability for row in first]
+    scorer = judge._scorer
+    assert scorer is not None
+    assert list(scorer._packs) == [tuple(judge.encoder.beginning(VERDICT.opening))]
+    english = load_prompt("verdict-en")
+    judged(judge, examples[:3], english)
+    assert kept == [judge.encoder.beginning(english.opening)]
+
+
+def test_while_the_weights_change_nothing_is_kept(
+    judge: TransformersJudge, examples: list[Example]
+) -> None:
+    import torch
+
+    training = dataclasses.replace(judge, fixed=False, _scorer=None)
+    before = judged(training, examples[:3])
+    with torch.no_grad():
+        for name, weights in training.model.named_parameters():
+            if "lora_B" in name:
+                weights += 1
+    after = judged(training, examples[:3])
+    fresh = dataclasses.replace(training, fixed=True)
+    assert [row.probability for row in after] == [
+        row.probability for row in judged(fresh, examples[:3])
+    ]
+    assert [row.probability for row in after] != [row.probability for row in before]
+
+
 def test_a_document_with_several_statements_is_computed_once(
     judge: TransformersJudge, examples: list[Example], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,11 @@ class Scorer:
     pack: bool = True  # False for a model whose attention is not transformers' own
     _packs: dict[tuple[int, ...], Pack] = field(default_factory=dict)
 
+    def forget_documents(self) -> None:
+        """Keep nothing but what was computed of the opening."""
+        opening = tuple(self.opening)
+        self._packs = {ids: pack for ids, pack in self._packs.items() if ids == opening}
+
     def batches(
         self, rows: Sequence[Sequence[int]], beginnings: Sequence[Sequence[int]] = ()
     ) -> Iterator[list[int]]:

@@ -56,7 +56,10 @@ class TransformersJudge(ChatJudge):
     pack: bool = True  # False for a model whose attention is not transformers' own
     # A chat may end with others than the end-of-text token: Gemma's <end_of_turn>.
     ends: tuple[int, ...] = ()
+    # False while the model is trained: what its weights make of an opening must not be kept then.
+    fixed: bool = False
     _reasoning_tokens: dict[Form, ReasoningTokens] = field(default_factory=dict)
+    _scorer: Scorer | None = None
 
     @staticmethod
     def open(
@@ -104,6 +107,7 @@ class TransformersJudge(ChatJudge):
             pad_id=encoder.eos_id if pad_id is None else pad_id,
             about=about,
             ends=ends,
+            fixed=True,
         )
 
     def describe(self) -> dict[str, Any]:
@@ -185,21 +189,24 @@ class TransformersJudge(ChatJudge):
 
         tokens = self.encoder.choices(form)
         rows = [ids + tokens.opening for ids in prompts]
-        scorer = Scorer(self._causal(), tokens.ids, self.pad_id, opening, self.pack)
-        for batch in scorer.batches(rows, beginnings):
-            started = time.perf_counter()
-            with torch.inference_mode():
-                scored = scorer.probabilities(
-                    [rows[index] for index in batch], [beginnings[index] for index in batch]
-                )
-            seconds = (time.perf_counter() - started) / len(batch)
-            written = [
-                Written("", 0, SCORE, probabilities)
-                if mode == SCORE
-                else Written(form.text(likeliest(form, probabilities)), len(tokens.opening) + 1)
-                for probabilities in scored
-            ]
-            yield answers_of(batch, written, form, prompts, seconds)
+        scorer = self._scorer_of(tokens.ids, opening)
+        try:
+            for batch in scorer.batches(rows, beginnings):
+                started = time.perf_counter()
+                with torch.inference_mode():
+                    scored = scorer.probabilities(
+                        [rows[index] for index in batch], [beginnings[index] for index in batch]
+                    )
+                seconds = (time.perf_counter() - started) / len(batch)
+                written = [
+                    Written("", 0, SCORE, probabilities)
+                    if mode == SCORE
+                    else Written(form.text(likeliest(form, probabilities)), len(tokens.opening) + 1)
+                    for probabilities in scored
+                ]
+                yield answers_of(batch, written, form, prompts, seconds)
+        finally:
+            scorer.forget_documents()
 
     def _written(
         self, prompts: list[list[int]], form: Form, mode: str, watcher: Watcher | None = None
@@ -219,6 +226,16 @@ class TransformersJudge(ChatJudge):
                 made = write.get(mode, self._constrained)(asked, form, watcher)
             seconds = (time.perf_counter() - started) / len(batch)
             yield answers_of(batch, made, form, prompts, seconds)
+
+    def _scorer_of(self, choices: Sequence[int], opening: Sequence[int]) -> Scorer:
+        """The scorer of the last call where it is of the same opening, which it has computed."""
+        kept = self._scorer
+        if kept and (list(kept.choices), list(kept.opening)) == (list(choices), list(opening)):
+            return kept
+        scorer = Scorer(self._causal(), choices, self.pad_id, opening, self.pack)
+        if self.fixed:
+            self._scorer = scorer
+        return scorer
 
     def _room(self, form: Form, mode: str) -> int:
         """The most tokens that follow a prompt."""
