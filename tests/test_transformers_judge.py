@@ -294,9 +294,8 @@ def test_rows_that_do_not_share_the_beginning_are_judged_alike(
         assert sum(answers[index].probabilities) == pytest.approx(1)
 
 
-def test_a_beginning_is_computed_once(
-    judge: TransformersJudge, examples: list[Example], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def beginnings_kept(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """Grows by each beginning that is computed from now on."""
     kept: list[list[int]] = []
     keep = scoring.keep_beginning
     monkeypatch.setattr(
@@ -304,6 +303,13 @@ def test_a_beginning_is_computed_once(
         "keep_beginning",
         lambda causal, ids, known: kept.append(list(ids)) or keep(causal, ids, known),
     )
+    return kept
+
+
+def test_a_beginning_is_computed_once(
+    judge: TransformersJudge, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = beginnings_kept(monkeypatch)
     monkeypatch.setitem(scoring.BATCH_TOKENS, "cpu", 300)
     assert len(list(judge.judge(examples, VERDICT, "score"))) > 1
     assert kept == [judge.encoder.beginning(VERDICT.opening)]
@@ -315,13 +321,7 @@ def test_the_next_call_begins_where_the_opening_ends(
 ) -> None:
     """The figures stay, documents are not kept, and another prompt has an opening of its own."""
     first = judged(judge, examples[:3])
-    kept: list[list[int]] = []
-    keep = scoring.keep_beginning
-    monkeypatch.setattr(
-        scoring,
-        "keep_beginning",
-        lambda causal, ids, known: kept.append(list(ids)) or keep(causal, ids, known),
-    )
+    kept = beginnings_kept(monkeypatch)
     again = judged(judge, examples[:3])
     assert kept == []
     assert [row.probability for row in again] == [row.probability for row in first]
@@ -355,13 +355,7 @@ def test_while_the_weights_change_nothing_is_kept(
 def test_a_document_with_several_statements_is_computed_once(
     judge: TransformersJudge, examples: list[Example], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept: list[list[int]] = []
-    keep = scoring.keep_beginning
-    monkeypatch.setattr(
-        scoring,
-        "keep_beginning",
-        lambda causal, ids, known: kept.append(list(ids)) or keep(causal, ids, known),
-    )
+    kept = beginnings_kept(monkeypatch)
     monkeypatch.setattr(scoring, "LEAST_SHARED", 10)
     two = [dataclasses.replace(examples[0], id=f"0{n}", question=f"Ya {n}?") for n in range(3)]
     rows = {example.id: example for example in [*two, *examples[4:6]]}
