@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from helpers_tiny_models import make_tiny
 from helpers_training import cpu_only
+from helpers_writing import gguf, tiny
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,23 +26,10 @@ from pengadil.judges.transformers_judge import TransformersJudge
 from pengadil.models import packaged_gguf
 from pengadil.tokens import Encoder
 
+__all__ = ["gguf", "tiny"]
+
 MESSAGES = [{"role": "user", "content": "Terangkan air 🦀 dalam satu ayat."}]
 DRAWN = Sampling(12, temperature=1.5, seed=3)
-
-
-@pytest.fixture(scope="module")
-def gguf() -> Iterator[LlamaCppJudge]:
-    with LlamaCppJudge(packaged_gguf(), threads=1) as judge:
-        yield judge
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> TransformersJudge:
-    with pytest.MonkeyPatch.context() as patch:
-        cpu_only(patch)
-        judge = open_judge(str(make_tiny("llama", tmp_path_factory.mktemp("tiny"))))
-    assert isinstance(judge, TransformersJudge)
-    return judge
 
 
 @pytest.fixture(params=["gguf", "tiny"])

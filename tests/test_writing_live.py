@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import Any
@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 from helpers_judges import FakeJudge
 from helpers_llamacpp import PLAIN, REASONING, asked, rows
-from helpers_tiny_models import make_tiny
-from helpers_training import cpu_only
+from helpers_writing import gguf, tiny
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,29 +24,15 @@ from pengadil.judges.live import judge_live, reasoning_so_far
 from pengadil.judges.llamacpp.judge import LlamaCppJudge
 from pengadil.judges.llamacpp.speaking import answer_pieces
 from pengadil.judges.llamacpp.writing import Writer
-from pengadil.judges.opening import open_judge
 from pengadil.judges.room import count_tokens, room_for
 from pengadil.judges.single import judge_one, reasoning_of
 from pengadil.models import packaged_gguf
 from pengadil.prompts import Prompt
 from pengadil.records import Judgement
 
+__all__ = ["gguf", "tiny"]
+
 DOCUMENT, STATEMENT = "Ali lahir di Ipoh 🦀 pada 1990.", "Ali lahir di Muar."
-
-
-@pytest.fixture(scope="module")
-def gguf() -> Iterator[LlamaCppJudge]:
-    with LlamaCppJudge(packaged_gguf(), threads=1) as judge:
-        yield judge
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> ChatJudge:
-    with pytest.MonkeyPatch.context() as patch:
-        cpu_only(patch)
-        judge = open_judge(str(make_tiny("llama", tmp_path_factory.mktemp("tiny"))))
-    assert isinstance(judge, ChatJudge)
-    return judge
 
 
 @pytest.fixture(params=["gguf", "tiny"])
