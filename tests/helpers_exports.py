@@ -71,3 +71,18 @@ def names_in(folder: Path) -> list[str]:
 def named(heard: list[str]) -> Callable[[str, int, int], None]:
     """A `progress` that notes each step's name once."""
     return lambda step, *_: heard.append(step) if step not in heard else None
+
+
+@pytest.fixture
+def made() -> Made:
+    return tiny_export()
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Run:
+    return copy_of_run(tmp_path / "tiny")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    convert_by_copying(monkeypatch)

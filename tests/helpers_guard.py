@@ -72,7 +72,7 @@ class WordJudge(ChatJudge):
         )
 
     def answer(self, *_: Any, **__: Any) -> Any:
-        raise NotImplementedError
+        raise AssertionError("the guard asks for judgements, never for answers")
 
     def write(
         self, messages: Sequence[dict[str, str]], sampling: Sampling = DEFAULT_SAMPLING

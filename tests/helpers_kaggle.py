@@ -265,3 +265,15 @@ def small_checkout(root: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return root
+
+
+@pytest.fixture
+def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kaggle]:
+    with kaggle_here(tmp_path / "config", monkeypatch) as server:
+        yield server
+
+
+@pytest.fixture
+def push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.chdir(small_checkout(tmp_path / "checkout"))
+    return here("push", monkeypatch)

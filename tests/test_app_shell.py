@@ -15,7 +15,9 @@ from pengadil.app import shell
 from pengadil.app.access import Access
 from pengadil.app.context import Context
 from pengadil.app.launch import Page
+from pengadil.app.states import trouble_html
 from pengadil.app.words import MALAY
+from pengadil.errors import PengadilError
 
 httpx = pytest.importorskip("httpx")
 pytestmark = pytest.mark.skipif(
@@ -170,6 +172,17 @@ def test_words_are_filled_and_given_in_the_pages_language() -> None:
     context: Context = fake_context()
     assert context.say(words, "a", n="{x}") == "satu {x}"
     assert context.say(words, "b") == "{apa adanya}"
+
+
+def test_commands_are_named_as_the_page_was_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = {"a": ("Pilih: python eval/guard.py MODEL --choose", "")}
+    error = PengadilError("x", "no threshold", "Run: python eval/guard.py MODEL --choose")
+    assert "python eval/guard.py" in fake_context().say(words, "a")
+    assert "python eval/guard.py" in trouble_html("Gagal", error)
+    monkeypatch.setattr("sys.argv", ["pengadil app", "runs/latest"])
+    assert fake_context().say(words, "a") == "Pilih: pengadil guard MODEL --choose"
+    assert "Run: pengadil guard MODEL" in trouble_html("Gagal", error)
+    assert "<b>" not in trouble_html("Gagal", "<b>")
 
 
 def test_gradios_own_words_are_malay_in_the_form_it_takes() -> None:

@@ -14,11 +14,11 @@ from helpers_exports import (
     QUANTS,
     ROWS,
     Made,
-    convert_by_copying,
-    copy_of_run,
+    fresh,
+    made,
     named,
     names_in,
-    tiny_export,
+    quick,
 )
 
 import pengadil.export.gguf as steps
@@ -37,6 +37,8 @@ from pengadil.prompts import load_prompt
 from pengadil.records import Example
 from pengadil.runs import Run
 
+__all__ = ["fresh", "made", "quick"]
+
 ROOT = Path(__file__).parent.parent
 PROMPT = load_prompt("verdict")
 # Signs that templates, JSON, placeholders or tokenizers may stumble over.
@@ -52,21 +54,6 @@ ODD_TEXTS = [
     "  ruang   di  hadapan\tdan\r\n\r\nbaris baharu  ",
     "Ĝ Ġ Ċ é e\u0301 ﬁ Ａ １ \u200b\u00a0akhir",
 ]
-
-
-@pytest.fixture
-def made() -> Made:
-    return tiny_export()
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Run:
-    return copy_of_run(tmp_path / "tiny")
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    convert_by_copying(monkeypatch)
 
 
 def odd_examples() -> list[Example]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers_exports import ROWS, Made, copy_of_run, tiny_export
+from helpers_exports import ROWS, Made, copy_of_run, made, tiny_export
 
 from pengadil.errors import PengadilError
 from pengadil.export.card import PLACEHOLDERS, TEMPLATE, card, check_template, file_row
@@ -19,6 +19,8 @@ from pengadil.export.source import open_source
 from pengadil.loading import load_tokenizer
 from pengadil.models import LocalModel
 from pengadil.tokens import Encoder
+
+__all__ = ["made"]
 
 SUMMARY = {
     "model": {"kind": "transformers"},
@@ -32,11 +34,6 @@ SUMMARY = {
         "unreadable": 3,
     },
 }
-
-
-@pytest.fixture
-def made() -> Made:
-    return tiny_export()
 
 
 def fields(file: Path) -> dict[str, Any]:

@@ -12,11 +12,11 @@ import pytest
 from helpers_exports import (
     BESIDE,
     Made,
-    convert_by_copying,
-    copy_of_run,
+    fresh,
+    made,
     named,
     names_in,
-    tiny_export,
+    quick,
 )
 
 import pengadil.export.gguf as steps
@@ -26,20 +26,7 @@ from pengadil.export.source import open_source
 from pengadil.models import file_sha256, resolve_model
 from pengadil.runs import Run
 
-
-@pytest.fixture
-def made() -> Made:
-    return tiny_export()
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Run:
-    return copy_of_run(tmp_path / "tiny")
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    convert_by_copying(monkeypatch)
+__all__ = ["fresh", "made", "quick"]
 
 
 def test_a_folder_holds_the_files_of_one_run(fresh: Run, made: Made, tmp_path: Path) -> None:

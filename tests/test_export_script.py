@@ -8,26 +8,19 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers_exports import ROWS, Made, convert_by_copying, copy_of_run, tiny_export
+from helpers_exports import (
+    ROWS,
+    Made,
+    fresh,
+    made,
+    quick,
+)
 
 from pengadil.runs import Run
 
+__all__ = ["fresh", "made", "quick"]
+
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture
-def made() -> Made:
-    return tiny_export()
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Run:
-    return copy_of_run(tmp_path / "tiny")
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    convert_by_copying(monkeypatch)
 
 
 def script(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

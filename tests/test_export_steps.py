@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers_exports import Made, copy_of_run, tiny_export
+from helpers_exports import Made, fresh, made
 
 from pengadil.data.bundled import EASY, load_bundled
 from pengadil.errors import PengadilError
@@ -23,17 +23,9 @@ from pengadil.export.weights import Size, measure
 from pengadil.prompts import load_prompt
 from pengadil.runs import TRAINING, Run
 
+__all__ = ["fresh", "made"]
+
 PROMPT = load_prompt("verdict")
-
-
-@pytest.fixture
-def made() -> Made:
-    return tiny_export()
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Run:
-    return copy_of_run(tmp_path / "tiny")
 
 
 def test_a_run_its_adapter_or_an_adapter_alone_can_be_named(

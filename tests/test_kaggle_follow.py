@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -16,10 +15,10 @@ from helpers_kaggle import (
     Kernel,
     constants,
     here,
-    kaggle_here,
+    kaggle,
     output,
+    push,
     script,
-    small_checkout,
 )
 
 from pengadil.errors import PengadilError
@@ -27,17 +26,7 @@ from pengadil.remote import following
 from pengadil.remote.pushed import last_pushed
 from pengadil.remote.source import Settings
 
-
-@pytest.fixture
-def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kaggle]:
-    with kaggle_here(tmp_path / "config", monkeypatch) as server:
-        yield server
-
-
-@pytest.fixture
-def push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.chdir(small_checkout(tmp_path / "checkout"))
-    return here("push", monkeypatch)
+__all__ = ["kaggle", "push"]
 
 
 def test_following_ends_with_the_end_of_the_log_when_it_fails(

@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,26 +24,15 @@ from helpers_kaggle import (
     Kaggle,
     Kernel,
     constants,
-    here,
-    kaggle_here,
-    small_checkout,
+    kaggle,
+    push,
 )
 
 from pengadil.errors import BAD_INPUT, PengadilError
 from pengadil.remote.pushed import last_pushed
 from pengadil.remote.source import Settings
 
-
-@pytest.fixture
-def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kaggle]:
-    with kaggle_here(tmp_path / "config", monkeypatch) as server:
-        yield server
-
-
-@pytest.fixture
-def push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.chdir(small_checkout(tmp_path / "checkout"))
-    return here("push", monkeypatch)
+__all__ = ["kaggle", "push"]
 
 
 def test_a_push_sends_the_tree_the_settings_and_what_was_asked(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from pengadil.app.shelf import Shelf
+from pengadil.verbs import shown
 
 Language = Literal["ms", "en"]
 LANGUAGES: tuple[Language, ...] = ("ms", "en")
@@ -46,7 +47,7 @@ class Context:
 
     def say(self, words: Words, key: str, **values: object) -> str:
         """The text called `key` in this page's language, its {places} filled with `values`."""
-        text = words[key][LANGUAGES.index(self.language)]
+        text = shown(words[key][LANGUAGES.index(self.language)])
         return text.format(**values) if values else text
 
 
@@ -57,4 +58,4 @@ def warn(text: object) -> None:
     """
     import gradio
 
-    gradio.Warning(html.escape(str(text)))
+    gradio.Warning(html.escape(shown(str(text))))

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from pengadil.app.context import Context
 from pengadil.app.documents import MOST_CHARACTERS, opened
-from pengadil.app.guard_show import report_html, state_html, trouble_html
+from pengadil.app.guard_show import report_html
 from pengadil.app.guard_words import WORDS
 from pengadil.app.judge_events import clean
+from pengadil.app.states import state_html, trouble_html
 from pengadil.errors import PengadilError
 from pengadil.guard.claims import claims
 
@@ -43,11 +44,12 @@ def check(
     Never raises: what is wrong is shown in words. `own` is a threshold of the visitor's; where it
     is empty it is that of the page, else the one chosen for the model.
     """
+    failed = context.say(WORDS, "failed")
     names, texts = parted(context, clean(documents))
     claim = clean(answer)
     threshold = read_threshold(own)
     if wrong := refusal(context, texts, claim, threshold):
-        yield Checked(trouble_html(context, wrong))
+        yield Checked(trouble_html(failed, wrong))
         return
     try:
         if model not in context.shelf.loaded:
@@ -65,11 +67,11 @@ def check(
             report_html(context, report, names, guard.level, label), report.to_json(indent=2)
         )
     except PengadilError as error:
-        yield Checked(trouble_html(context, str(error)))
+        yield Checked(trouble_html(failed, error))
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
         kind = type(error).__name__
-        yield Checked(trouble_html(context, context.say(WORDS, "failed_inside", kind=kind)))
+        yield Checked(trouble_html(failed, context.say(WORDS, "failed_inside", kind=kind)))
 
 
 def read_threshold(text: str | None) -> float | None:

@@ -33,17 +33,6 @@ def report_html(
     )
 
 
-def trouble_html(context: Context, words: str) -> str:
-    """Why there is no decision."""
-    title = context.say(WORDS, "failed")
-    return f'<div class="verdict unreadable"><strong>{title}</strong><p>{escape(words)}</p></div>'
-
-
-def state_html(words: str) -> str:
-    """What is under way."""
-    return f'<p class="note">{escape(words)}</p>'
-
-
 def _decision_html(context: Context, report: Report) -> str:
     passed = report.decision == PASS
     name, look, mark = ("pass", "agrees", "✓") if passed else ("hand_over", "differs", "✗")

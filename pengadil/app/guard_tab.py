@@ -9,8 +9,8 @@ from typing import Any
 
 from pengadil.app.context import Context
 from pengadil.app.guard_events import check, with_files
-from pengadil.app.guard_show import state_html
 from pengadil.app.guard_words import WORDS
+from pengadil.app.states import state_html
 from pengadil.records import Example
 
 # Rows of the bundled sample that the examples are made of, and documents in the long one.

@@ -13,13 +13,12 @@ from pengadil.app.context import Context
 from pengadil.app.documents import MOST_CHARACTERS
 from pengadil.app.judge_show import (
     document_html,
-    state_html,
     text_html,
-    trouble_html,
     verdict_html,
 )
 from pengadil.app.judge_words import WORDS
 from pengadil.app.shelf import Lent
+from pengadil.app.states import state_html, trouble_html
 from pengadil.errors import PengadilError
 from pengadil.judges.single import reasoning_of
 from pengadil.records import Judgement
@@ -44,9 +43,10 @@ def judge(
     Never raises: what is wrong is shown in words. Closing the iterator stops the work and gives the
     model back.
     """
+    failed = context.say(WORDS, "failed")
     passage, claim = clean(document), clean(statement)
     if wrong := refusal(context, passage, claim):
-        yield Shown(trouble_html(context, wrong), "", "")
+        yield Shown(trouble_html(failed, wrong), "", "")
         return
     try:
         if model not in context.shelf.loaded:
@@ -57,11 +57,11 @@ def judge(
             yield Shown(state_html(context.say(WORDS, "judging")), "", "")
             yield from _judge(context, lent, mode, passage, claim)
     except PengadilError as error:
-        yield Shown(trouble_html(context, str(error)))
+        yield Shown(trouble_html(failed, error))
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
         kind = type(error).__name__
-        yield Shown(trouble_html(context, context.say(WORDS, "failed_inside", kind=kind)))
+        yield Shown(trouble_html(failed, context.say(WORDS, "failed_inside", kind=kind)))
 
 
 def clean(text: str | None) -> str:

@@ -6,6 +6,7 @@ from html import escape
 
 from pengadil.app.context import Context
 from pengadil.app.judge_words import WORDS
+from pengadil.app.states import state_html
 from pengadil.records import Judgement
 from pengadil.wording import percent
 
@@ -36,17 +37,6 @@ def verdict_html(
         + "".join(f"<p>{line}</p>" for line in lines)
         + f'</div><p class="note">{took}</p>'
     )
-
-
-def trouble_html(context: Context, words: str) -> str:
-    """Why there is no verdict."""
-    title = context.say(WORDS, "failed")
-    return f'<div class="verdict unreadable"><strong>{title}</strong><p>{escape(words)}</p></div>'
-
-
-def state_html(words: str) -> str:
-    """What is under way."""
-    return f'<p class="note">{escape(words)}</p>'
 
 
 def text_html(title: str, text: str) -> str:
