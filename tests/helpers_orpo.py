@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers_training import weights
+import pytest
+from helpers_runs import make_tiny_base
+from helpers_training import cpu_only, weights
 
 from pengadil.data.bundled import load_bundled
 from pengadil.data.preferences import preferences_from_examples
 from pengadil.prompts import load_prompt
+from pengadil.recipe import Recipe, load_recipe
 from pengadil.runs import Run
 from pengadil.tokens import Encoder
 from pengadil.training.pair_rows import PairRow, make_pair_rows
 
+Recipes = Callable[..., Recipe]
 RECIPE = """\
 name = "pilihan"
 
@@ -111,3 +115,16 @@ def written_out_loss(causal: Any, pairs: Sequence[PairRow], beta: float) -> Any:
         tokens.append(-chosen)
         terms.append(-torch.log(1 / (1 + odds[1] / odds[0])))
     return torch.cat(tokens).mean() + beta * torch.stack(terms).mean()
+
+
+@pytest.fixture(scope="module")
+def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("pilihan")
+    with pytest.MonkeyPatch.context() as patch:
+        cpu_only(patch)
+        yield write_recipe(folder, make_tiny_base(folder / "base"))
+
+
+@pytest.fixture(scope="module")
+def recipe(recipe_file: Path) -> Recipes:
+    return lambda *overrides: load_recipe(recipe_file, overrides)
